@@ -1,0 +1,1 @@
+"""Models to SQL to database: what a DBA runs as ``python -m codegen plan|deploy|verify``."""

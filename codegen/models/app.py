@@ -1,0 +1,303 @@
+"""The engine's tables: jobs fan out into stages and tasks, workers claim them, the janitor keeps them honest.
+
+The layout is the engine's speed. `task_id` is `stage_id << 24 | task_index`, so that a stage's tasks are one range of
+the primary key; a claim walks `ready_stages` by rank and takes the lowest fresh ids of each range. Tasks stay narrow:
+what is wide (inputs, results, errors) lies in tables of its own. No index has `processing` in its predicate: the set of
+running tasks lives in the worker's own row.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from codegen.models.base import Check, Column, Index, Table, TableOptions, table
+from codegen.models.clock import now
+from codegen.models.enums import FailurePolicy, FanOut, JobStatus, StageStatus, TaskStatus, WorkerStatus
+
+Json = dict[str, Any]
+
+HOT = "the claim path pays for every index; see the module's head"
+TASK_BITS = 24
+"""Bits of a task id that hold its index in the stage: at most 2**24 tasks a stage."""
+
+
+class JobType(Table):
+    """A workflow that jobs can be submitted to; deployed from codegen/workflows."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="job_types")
+
+    job_type: Annotated[str, Column(primary_key=True)] = Field(max_length=100, description="Name that submit_job takes")
+    version: int = Field(default=1, ge=1, description="Raised by each deploy that changes the definition; a job keeps the version it started with")
+    description: str = Field(description="What the job does, for people")
+    total_stages: int = Field(ge=1, description="Number of stages")
+    parameter_schema: Json = Field(description="JSON Schema of the parameters, from the Pydantic message model")
+    fingerprint: str = Field(max_length=64, description="SHA-256 of the definition as deployed")
+    is_active: bool = Field(default=True, description="False refuses new jobs; running ones go on")
+    created_at: AwareDatetime = Field(default_factory=now, description="First deployed at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last changed at")
+
+
+class JobStage(Table):
+    """One stage of one version of a job type: its fan-out and its policies, as data."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="job_stages", primary_key=("job_type", "version", "stage"),
+        checks=[Check("job_stages_fan_out_source_check", "(fan_out IN ('count', 'each')) = (fan_out_path IS NOT NULL)")],
+    )  # fmt: skip
+
+    job_type: Annotated[str, Column(references="app.job_types", on_delete="cascade")] = Field(max_length=100, description="The job type")
+    version: int = Field(ge=1, description="Version of the definition")
+    stage: int = Field(ge=1, description="Position, from 1")
+    name: str = Field(max_length=100, description="Name for people, e.g. load")
+    task_type: str = Field(max_length=100, description="What its tasks do; workers claim by it")
+    fan_out: FanOut = Field(description="How tasks are made: single, count, each, match_previous")
+    fan_out_path: str | None = Field(default=None, description="jsonpath of the count or of the array, over the source")
+    fan_out_from: str = Field(default="parameters", pattern="^(parameters|previous)$", description="Whether fan_out_path reads the parameters or the previous stage's results")
+    task_parameters: list[str] = Field(default_factory=list, description="Job parameters that each task receives")
+    condition: str | None = Field(default=None, description="jsonpath predicate over {parameters, previous}; false skips the stage")
+    max_attempts: int = Field(ge=1, le=100, description="Attempts before a retryable error is final")
+    backoff_seconds: float = Field(ge=0, description="Delay before the second attempt; doubles with each further one")
+    backoff_max_seconds: float = Field(ge=0, description="Longest delay between attempts")
+    max_runtime_seconds: float = Field(gt=0, description="A task that runs longer is taken back")
+    failure_policy: FailurePolicy = Field(description="What a failed task means: fail_job or continue")
+    max_failed_fraction: float = Field(default=1.0, ge=0, le=1, description="Under continue: a larger share of failed tasks fails the stage")
+    weight: float = Field(default=1.0, gt=0, description="Share of the job's progress, relative to its other stages")
+
+
+class Job(Table):
+    """One submitted piece of work: the same work submitted twice is one job."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="jobs", fillfactor=80,
+        indexes=[
+            Index(("status", "created_at DESC")),
+            Index(("created_at DESC",)),
+            Index(("platform_request_id",), where="platform_request_id IS NOT NULL"),
+        ],
+        only_these_indexes="status and created_at are served together; no query sorts by the other timestamps",
+        grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    job_id: Annotated[str, Column(primary_key=True)] = Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$", description="SHA-256 of job type, canonical parameters, platform request and revision")
+    job_type: str = Field(max_length=100, description="The workflow")
+    job_type_version: int = Field(ge=1, description="Version of the definition that it keeps to its end")
+    status: JobStatus = Field(default=JobStatus.PENDING, description="Where it stands")
+    stage: int = Field(default=1, ge=1, description="Stage that is running, or was the last to run")
+    total_stages: int = Field(ge=1, description="Number of stages")
+    parameters: Json = Field(description="Parameters, validated and with defaults filled in")
+    metadata: Json = Field(default_factory=dict, description="Notes of the submitter; the engine never reads them")
+    result_data: Json | None = Field(default=None, description="The final stage's result: of its single task, or a count of its tasks")
+    error_details: Json | None = Field(default=None, description="The error that ended it: code, category, message, remediation")
+    priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first; waiting raises it slowly, so that nothing starves")
+    revision: int = Field(default=1, ge=1, description="Revision of the platform request")
+    platform_request_id: str | None = Field(default=None, max_length=32, description="Request it serves; no foreign key, for app may be rebuilt while platform stays")
+    correlation_id: str = Field(max_length=255, description="Set by the client or made at submit; in every log line about the job")
+    created_at: AwareDatetime = Field(default_factory=now, description="Submitted at")
+    started_at: AwareDatetime | None = Field(default=None, description="First stage started at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Reached its end at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
+class Stage(Table):
+    """One stage of one job: where fan-out happened and fan-in will."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="stages", unique=[("job_id", "stage")], fillfactor=40,
+        indexes=[Index(("task_type",), where="status IN ('pending', 'processing')", name="idx_stages_open")],
+        only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    stage_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**39, description="Key; the high bits of its tasks' ids")
+    job_id: Annotated[str, Column(references="app.jobs", on_delete="cascade")] = Field(max_length=64, description="The job it belongs to")
+    stage: int = Field(ge=1, description="Position in the job, from 1")
+    name: str = Field(max_length=100, description="Name for people")
+    task_type: str = Field(max_length=100, description="What its tasks do")
+    status: StageStatus = Field(default=StageStatus.PENDING, description="Where it stands")
+    tasks: int = Field(ge=0, description="Number of tasks it was given")
+    last_task_id: int | None = Field(default=None, ge=0, lt=2**63, description="Highest task id; the stage cannot end before this task does. NULL without tasks")
+    armed: bool = Field(default=False, description="True once its last task has ended once: from then on completions count down")
+    remaining: int | None = Field(default=None, ge=0, description="Open tasks; NULL until the stage is armed")
+    completed_tasks: int | None = Field(default=None, ge=0, description="Tasks completed, counted at the stage's end")
+    failed_tasks: int | None = Field(default=None, ge=0, description="Tasks failed, counted at the stage's end")
+    max_runtime_seconds: float = Field(gt=0, description="A task that runs longer is taken back")
+    task_parameters: Json = Field(default_factory=dict, description="What every task of the stage receives")
+    stage_results: Json | None = Field(default=None, description="Kept by advance_job_stage where its caller gives some")
+    created_at: AwareDatetime = Field(default_factory=now, description="Fanned out at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Ended at")
+
+
+class ReadyStage(Table):
+    """A stage with fresh tasks: what a claim walks, by rank. Gone when its last fresh task has been claimed."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="ready_stages", fillfactor=50,
+        indexes=[Index(("rank", "stage_id"), name="idx_ready_stages_rank")], only_these_indexes=HOT,
+    )  # fmt: skip
+
+    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage")
+    task_type: str = Field(max_length=100, description="Task type, so that a worker sees only what it can do")
+    rank: int = Field(ge=-(2**63), lt=2**63, description="Microseconds since 1970 when it became ready, less its priority's head start; lower runs first")
+    low: int = Field(ge=0, lt=2**63, description="No fresh task lies at or below this id")
+    high: int = Field(ge=0, lt=2**63, description="Highest task id of the stage")
+
+
+class Task(Table):
+    """One unit of work. Narrow, because the claim path lives here; what is wide lies in task_inputs and task_results."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="tasks", fillfactor=70,
+        storage={"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_vacuum_cost_delay": "0"},
+        indexes=[
+            Index(("task_id",), where="status = 'pending' AND run_at IS NULL", name="idx_tasks_fresh"),
+            Index(("task_type", "run_at"), where="status = 'pending' AND run_at IS NOT NULL", name="idx_tasks_due"),
+        ],
+        only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="stage_id << 24 | task_index. No foreign key to stages: the key is made from it, and a check a row would halve fan-out")
+    stage_id: Annotated[int, Column(generated=f"task_id >> {TASK_BITS}")] = Field(ge=0, lt=2**63, description="The stage, from the key")
+    task_index: Annotated[int, Column(generated=f"(task_id & {2**TASK_BITS - 1})::integer")] = Field(ge=0, description="Position in the stage, from 0, from the key")
+    task_type: str = Field(max_length=100, description="What to do")
+    status: TaskStatus = Field(default=TaskStatus.PENDING, description="Where it stands; a retry waiting for its time is pending with a run_at")
+    attempt: int = Field(default=0, ge=0, description="Raised by every claim; what is named with an older attempt changes nothing")
+    forgiven: int = Field(default=0, ge=0, description="Attempts that do not count against the limit: released by a draining worker, or before an explicit retry")
+    worker_key: int | None = Field(default=None, description="Worker of the current or last attempt")
+    run_at: AwareDatetime | None = Field(default=None, description="Not before; NULL for a task that was never claimed or delayed")
+    started_at: AwareDatetime | None = Field(default=None, description="Current or last attempt claimed at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Ended at")
+
+
+class TaskInput(Table):
+    """What one task is about, where the stage's parameters do not say it: the element of an `each` fan-out."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="task_inputs", only_these_indexes=HOT)
+
+    task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="The task")
+    item: Any = Field(description="Element of the array that the stage fanned out over")
+
+
+class TaskResult(Table):
+    """What a completed task reported."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="task_results", only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)})
+
+    task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="The task")
+    result_data: Any = Field(description="Its result")
+
+
+class TaskError(Table):
+    """One failed attempt. Attempts lost to a dead worker are here too, so that attempts and errors add up."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="task_errors", primary_key=("task_id", "attempt"),
+        indexes=[Index(("created_at DESC",))], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    task_id: int = Field(ge=0, lt=2**63, description="The task")
+    attempt: int = Field(ge=0, description="Attempt that failed")
+    error: Json = Field(description="code, category, message, remediation, retryable, field, value")
+    worker_key: int | None = Field(default=None, description="Worker that held it")
+    created_at: AwareDatetime = Field(default_factory=now, description="Failed at")
+
+
+class Worker(Table):
+    """One worker process, with the tasks it holds. `worker_id` is unique per process start; the dead stay dead."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="workers", fillfactor=10,
+        indexes=[Index(("last_beat",), where="status = 'alive'", name="idx_workers_alive")],
+        only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    worker_key: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, description="Short key that tasks carry")
+    worker_id: Annotated[str, Column(unique=True)] = Field(min_length=1, max_length=200, description="Name the process gave itself, new at each start")
+    status: WorkerStatus = Field(default=WorkerStatus.ALIVE, description="alive, stopped by itself, or declared dead")
+    holding: Annotated[list[int], Column(array=True)] = Field(default_factory=list, description="Tasks it claimed and has not ended; may name a few that ended since")
+    task_types: Annotated[list[str] | None, Column(array=True)] = Field(default=None, description="What it claims; NULL for all")
+    hostname: str | None = Field(default=None, max_length=255, description="Where it runs")
+    process_id: int | None = Field(default=None, description="Its process id there")
+    software_version: str | None = Field(default=None, max_length=50, description="Version of its code")
+    started_at: AwareDatetime = Field(default_factory=now, description="First seen")
+    last_beat: AwareDatetime = Field(default_factory=now, description="Last turn or heartbeat")
+
+
+class PausedTaskType(Table):
+    """A task type that an operator has paused: no claim takes it until it is resumed."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="paused_task_types", grants={"geomill_admin": ("SELECT",)})
+
+    task_type: Annotated[str, Column(primary_key=True)] = Field(max_length=100, description="The paused task type")
+    reason: str = Field(description="Why, for whoever finds it paused")
+    created_at: AwareDatetime = Field(default_factory=now, description="Paused at")
+
+
+class ApiRequest(Table):
+    """One call of the public API: usage and limits."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="api_requests",
+        indexes=[Index(("client_id", "created_at DESC")), Index(("created_at",), method="brin", name="idx_api_requests_created_at")],
+        grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    api_request_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    client_id: str = Field(max_length=50, description="Who called")
+    function_name: str = Field(max_length=100, description="What was called")
+    request_id: str | None = Field(default=None, max_length=32, description="Request it was about")
+    created_at: AwareDatetime = Field(default_factory=now, description="Called at")
+
+
+class JanitorRun(Table):
+    """One run of the janitor: what it found, what it did, what went wrong."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="janitor_runs", indexes=[Index(("started_at DESC",))],
+        only_these_indexes="read by start only", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    run_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    started_at: AwareDatetime = Field(default_factory=now, description="Started at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Ended at; NULL with an error if it did not")
+    skipped: bool = Field(default=False, description="True if another run was under way")
+    workers_declared_dead: int = Field(default=0, ge=0, description="Workers whose heart had stopped")
+    tasks_reclaimed: int = Field(default=0, ge=0, description="Tasks taken back from them, or for running too long")
+    backends_terminated: int = Field(default=0, ge=0, description="Open effect transactions that had to be ended")
+    stages_repaired: int = Field(default=0, ge=0, description="Stages that should have advanced and had not")
+    error: str | None = Field(default=None, description="What went wrong, if anything")
+
+
+class SchemaDeployment(Table):
+    """One deploy: who, when, from which revision, and the SQL."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="schema_deployments", indexes=[Index(("created_at DESC",))], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    deployment_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    deployed_by: str = Field(max_length=63, description="Login that deployed")
+    software_version: str = Field(max_length=50, description="geomill's version")
+    git_revision: str | None = Field(default=None, max_length=64, description="Commit, where it is known")
+    fingerprint: str = Field(max_length=64, description="SHA-256 of the generated SQL")
+    catalog_fingerprint: str = Field(max_length=64, description="SHA-256 of the deployed schemas as the catalog shows them")
+    sql: str = Field(description="What was run")
+    created_at: AwareDatetime = Field(default_factory=now, description="Deployed at")
+
+
+TABLES: list[type[Table]] = [
+    JobType,
+    JobStage,
+    Job,
+    Stage,
+    ReadyStage,
+    Task,
+    TaskInput,
+    TaskResult,
+    TaskError,
+    Worker,
+    PausedTaskType,
+    ApiRequest,
+    JanitorRun,
+    SchemaDeployment,
+]

@@ -1,0 +1,123 @@
+"""What a table needs beyond Pydantic, and nowhere else: `table(...)` for the table, `Column(...)` for a field.
+
+A model class is a table; its fields are the columns, in order. Types, nullability, defaults and checks come from the
+Pydantic field; keys, references, generated expressions and storage come from here. SQL expressions given here are
+PostgreSQL text and are rendered by the server when the shadow is built, so they are written once and compared never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Action = Literal["no action", "restrict", "cascade", "set null"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What Pydantic cannot say about a column."""
+
+    primary_key: bool = False
+    identity: bool = False
+    unique: bool = False
+    references: str | None = None
+    """`schema.table` of the same schema; its primary key is meant."""
+    on_delete: Action = "no action"
+    generated: str | None = None
+    """The expression of a `GENERATED ALWAYS AS (…) STORED` column."""
+    array: bool = False
+    """A list of scalars becomes a PostgreSQL array instead of jsonb."""
+    default: str | None = None
+    """A SQL default, where a Python value or an allowed factory cannot say it."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index: `columns` are column names or expressions, each with its optional DESC."""
+
+    columns: tuple[str, ...]
+    where: str | None = None
+    unique: bool = False
+    method: Literal["btree", "gin", "gist", "brin", "hash"] = "btree"
+    include: tuple[str, ...] = ()
+    name: str | None = None
+    """Default: `idx_<table>_<columns>`."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check over several columns; one over a single column comes from its Pydantic field."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A row-level security policy. A table with policies has row-level security enabled and forced."""
+
+    name: str
+    role: str
+    using: str
+    command: Literal["all", "select", "insert", "update", "delete"] = "all"
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    schema: str
+    name: str
+    unique: tuple[tuple[str, ...], ...] = ()
+    primary_key: tuple[str, ...] = ()
+    """A composite key; a single one stands in its `Column`."""
+    indexes: tuple[Index, ...] = ()
+    checks: tuple[Check, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    grants: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Role to privileges on the table, e.g. `{"geomill_api": ("SELECT", "INSERT")}`."""
+    fillfactor: int | None = None
+    storage: dict[str, str] = field(default_factory=dict)
+    """Further storage parameters, as in `WITH (…)`."""
+    unlogged: bool = False
+    only_these_indexes: str | None = None
+    """Why the index strategy (foreign keys, status, timestamps) does not apply: a hot table pays for each index."""
+
+
+def table(
+    *,
+    schema: str,
+    name: str,
+    unique: list[tuple[str, ...]] | None = None,
+    primary_key: tuple[str, ...] = (),
+    indexes: list[Index] | None = None,
+    checks: list[Check] | None = None,
+    policies: list[Policy] | None = None,
+    grants: dict[str, tuple[str, ...]] | None = None,
+    fillfactor: int | None = None,
+    storage: dict[str, str] | None = None,
+    unlogged: bool = False,
+    only_these_indexes: str | None = None,
+) -> TableOptions:
+    """The table behind a model class; see `TableOptions` for the meaning of each argument."""
+    return TableOptions(
+        schema=schema,
+        name=name,
+        unique=tuple(unique or ()),
+        primary_key=primary_key,
+        indexes=tuple(indexes or ()),
+        checks=tuple(checks or ()),
+        policies=tuple(policies or ()),
+        grants=dict(grants or {}),
+        fillfactor=fillfactor,
+        storage=dict(storage or {}),
+        unlogged=unlogged,
+        only_these_indexes=only_these_indexes,
+    )
+
+
+class Table(BaseModel):
+    """Base of every table model: strict, so that Python refuses what the table refuses."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    __table__: ClassVar[TableOptions]

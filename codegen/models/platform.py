@@ -1,0 +1,205 @@
+"""The platform's tables: who may ask, what was asked, which jobs serve it, and what is owed to the client.
+
+Every table with a client's rows has row-level security, forced. `geomill_api` owns the API functions and no table, so
+that the policies bind it: it sees the rows of `platform.current_client()` and no others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from codegen.models.base import Column, Index, Policy, Table, TableOptions, table
+from codegen.models.clock import now
+from codegen.models.enums import DeliveryStatus, RequestStatus, RequestType
+
+Json = dict[str, Any]
+
+
+def own_rows(column: str = "client_id") -> list[Policy]:
+    """The two policies of a client's table: the owner's functions see all, the API sees the caller's own rows."""
+    return [
+        Policy("engine", "geomill_owner", "true"),
+        Policy("own_rows", "geomill_api", f"{column} = platform.current_client()"),
+    ]
+
+
+class Client(Table):
+    """A data hub that may submit requests."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="clients",
+        policies=[
+            Policy("engine", "geomill_owner", "true"),
+            # current_client() reads this table, so its policy cannot call it.
+            Policy("own_rows", "geomill_api", "login_role = session_user"),
+        ],
+        grants={"geomill_api": ("SELECT",)},
+    )  # fmt: skip
+
+    client_id: Annotated[str, Column(primary_key=True)] = Field(max_length=50, pattern="^[a-z][a-z0-9_]*$", description="Name of the client, e.g. ddh_v1")
+    login_role: Annotated[str, Column(unique=True)] = Field(max_length=63, description="PostgreSQL login that is this client")
+    prefix: Annotated[str, Column(unique=True)] = Field(max_length=30, pattern="^[a-z][a-z0-9]*$", description="Prefix of its STAC collections, e.g. ddh")
+    title: str = Field(max_length=200, description="Name for people")
+    priority: int = Field(default=0, ge=-100, le=100, description="Default priority of its jobs")
+    is_active: bool = Field(default=True, description="False refuses every call")
+    created_at: AwareDatetime = Field(default_factory=now, description="Created at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
+class SourceRoot(Table):
+    """A place that a client may name sources in: an absolute folder, or a URL prefix of an allowed scheme."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="source_roots", primary_key=("client_id", "root"), policies=own_rows(), grants={"geomill_api": ("SELECT",)},
+    )  # fmt: skip
+
+    client_id: Annotated[str, Column(references="platform.clients", on_delete="cascade")] = Field(max_length=50, description="The client")
+    root: str = Field(max_length=1000, pattern="^(/|s3://|az://|gs://|https://).*/$", description="Folder or URL prefix; ends in a slash")
+    created_at: AwareDatetime = Field(default_factory=now, description="Allowed at")
+
+
+class Request(Table):
+    """One resource that a client asked for, in its current revision."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="requests", unique=[("client_id", "dataset_id", "resource_id", "version_id")],
+        indexes=[
+            Index(("client_id", "created_at DESC", "request_id")),
+            Index(("client_id", "status")),
+            Index(("status", "updated_at"), where="status IN ('pending', 'processing')", name="idx_requests_open"),
+        ],
+        only_these_indexes="clients list by creation, the janitor looks at what is open; nothing else sorts by a timestamp",
+        policies=own_rows(), grants={"geomill_api": ("SELECT", "INSERT", "UPDATE"), "geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    request_id: Annotated[str, Column(primary_key=True)] = Field(min_length=32, max_length=32, pattern="^[0-9a-f]+$", description="First 32 hex digits of the SHA-256 of client, dataset, resource and version")
+    client_id: Annotated[str, Column(references="platform.clients", on_delete="restrict")] = Field(max_length=50, description="Who asked")
+    client_request_id: str | None = Field(default=None, max_length=255, description="The client's own reference")
+    dataset_id: str = Field(min_length=1, max_length=255, description="The client's dataset")
+    resource_id: str = Field(min_length=1, max_length=255, description="The client's resource within the dataset")
+    version_id: str = Field(min_length=1, max_length=50, description="The client's version of the resource")
+    revision: int = Field(default=1, ge=1, description="Raised by each overwrite and each resubmission after unpublish")
+    request_type: RequestType = Field(description="vector, raster or collection")
+    source_path: str = Field(max_length=100000, description="As given: a path or URL, a JSON array of them, or a prefix ending in a slash")
+    processing_config: Json = Field(default_factory=dict, description="Validated and with defaults filled in")
+    content_hash: str = Field(min_length=64, max_length=64, description="SHA-256 of what was asked; the same content resubmitted is the same request")
+    status: RequestStatus = Field(default=RequestStatus.PENDING, description="Where it stands")
+    progress_percent: int = Field(default=0, ge=0, le=100, description="Never goes back within a revision")
+    status_message: str | None = Field(default=None, description="One line for people")
+    error: Json | None = Field(default=None, description="Why it failed: code, category, message, remediation")
+    warnings: list[Any] = Field(default_factory=list, description="What the client should know about the result")
+    endpoints: Json | None = Field(default=None, description="Where the result is: table, data, stac_item, stac_collection, cog, mosaic, search")
+    stac_metadata: Json | None = Field(default=None, description="The STAC item or collection of the result")
+    processing_metadata: Json = Field(default_factory=dict, description="What processing found and decided")
+    correlation_id: str = Field(max_length=255, description="In every log line about the request")
+    callback_url: str | None = Field(default=None, max_length=2000, pattern="^https://", description="Called when the request ends")
+    callback_status: DeliveryStatus | None = Field(default=None, description="How the call went; NULL where none was asked for or owed")
+    created_at: AwareDatetime = Field(default_factory=now, description="First submitted at")
+    started_at: AwareDatetime | None = Field(default=None, description="First job of the revision submitted at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Reached its end at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
+class RequestJob(Table):
+    """The jobs that serve a revision of a request, in sequence; a job is submitted when the one before it completed."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="request_jobs", primary_key=("request_id", "revision", "sequence"),
+        indexes=[Index(("job_id",))],
+        policies=[
+            Policy("engine", "geomill_owner", "true"),
+            Policy("own_rows", "geomill_api", "EXISTS (SELECT FROM platform.requests AS r WHERE r.request_id = request_jobs.request_id)"),
+        ],
+        grants={"geomill_api": ("SELECT", "INSERT")},
+    )  # fmt: skip
+
+    request_id: Annotated[str, Column(references="platform.requests", on_delete="cascade")] = Field(max_length=32, description="The request")
+    revision: int = Field(ge=1, description="Its revision")
+    sequence: int = Field(ge=1, description="Order, from 1")
+    job_type: str = Field(max_length=100, description="What is submitted")
+    job_id: str | None = Field(default=None, max_length=64, description="The job, once submitted; no foreign key, for app may be rebuilt while platform stays")
+    created_at: AwareDatetime = Field(default_factory=now, description="Planned at")
+
+
+class GeoTable(Table):
+    """A name in schema geo, reserved for the client whose request asked for it first."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="geo_tables", policies=own_rows(), grants={"geomill_api": ("SELECT", "INSERT")},
+    )  # fmt: skip
+
+    table_name: Annotated[str, Column(primary_key=True)] = Field(max_length=63, pattern="^[a-z_][a-z0-9_]*$", description="Table in schema geo")
+    client_id: Annotated[str, Column(references="platform.clients", on_delete="restrict")] = Field(max_length=50, description="Whose it is")
+    request_id: Annotated[str, Column(references="platform.requests", on_delete="restrict")] = Field(max_length=32, description="Request that reserved it")
+    created_at: AwareDatetime = Field(default_factory=now, description="Reserved at")
+
+
+class Reject(Table):
+    """A row or an item of a source that could not be ingested, and why."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="rejects",
+        indexes=[Index(("request_id", "revision", "reject_id"))], only_these_indexes="read by request only",
+        policies=[
+            Policy("engine", "geomill_owner", "true"),
+            Policy("own_rows", "geomill_api", "EXISTS (SELECT FROM platform.requests AS r WHERE r.request_id = rejects.request_id)"),
+        ],
+        grants={"geomill_api": ("SELECT",)},
+    )  # fmt: skip
+
+    reject_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key; pages continue after it")
+    request_id: Annotated[str, Column(references="platform.requests", on_delete="cascade")] = Field(max_length=32, description="The request")
+    revision: int = Field(ge=1, description="Its revision")
+    job_id: str = Field(max_length=64, description="Job that met it")
+    source: str = Field(max_length=1000, description="File, or file and layer, that it is from")
+    source_row: int | None = Field(default=None, ge=0, lt=2**63, description="Feature id or row number in the source; NULL for a whole item")
+    code: str = Field(max_length=100, description="Reason, as a code")
+    reason: str = Field(description="Reason, for people")
+    properties: Json | None = Field(default=None, description="The row's attributes, as far as they could be read")
+    created_at: AwareDatetime = Field(default_factory=now, description="Rejected at")
+
+
+class ApiKey(Table):
+    """A key of a client, stored as its SHA-256."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="api_keys", policies=[Policy("engine", "geomill_owner", "true")],
+    )  # fmt: skip
+
+    key_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    client_id: Annotated[str, Column(references="platform.clients", on_delete="cascade")] = Field(max_length=50, description="Whose it is")
+    api_key_hash: Annotated[str, Column(unique=True)] = Field(min_length=64, max_length=64, description="SHA-256 of the key")
+    access_level: str = Field(pattern="^(internal|trusted|admin)$", max_length=20, description="internal, trusted or admin")
+    allowed_endpoints: list[Any] | None = Field(default=None, description="Functions it may call; NULL for all of its level")
+    is_active: bool = Field(default=True, description="False refuses it")
+    created_at: AwareDatetime = Field(default_factory=now, description="Created at")
+    rotated_at: AwareDatetime | None = Field(default=None, description="Replaced at")
+    expires_at: AwareDatetime | None = Field(default=None, description="Refused from then on")
+
+
+class WebhookDelivery(Table):
+    """A call owed to a client: written in the transaction that ended the request, delivered by a worker."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="webhook_deliveries", unique=[("request_id", "revision")],
+        indexes=[Index(("next_attempt_at",), where="status IN ('pending', 'failed')", name="idx_webhook_deliveries_due")],
+        only_these_indexes="the deliverer reads what is due; nothing else is read in bulk",
+        policies=[Policy("engine", "geomill_owner", "true")], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    delivery_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    request_id: Annotated[str, Column(references="platform.requests", on_delete="cascade")] = Field(max_length=32, description="The request")
+    revision: int = Field(ge=1, description="Its revision")
+    callback_url: str = Field(max_length=2000, description="Where to call")
+    payload: Json = Field(description="What to send")
+    status: DeliveryStatus = Field(default=DeliveryStatus.PENDING, description="How it went")
+    attempts: int = Field(default=0, ge=0, description="Calls made")
+    next_attempt_at: AwareDatetime = Field(default_factory=now, description="Not before")
+    last_error: str | None = Field(default=None, description="Why the last call failed")
+    created_at: AwareDatetime = Field(default_factory=now, description="Owed since")
+    completed_at: AwareDatetime | None = Field(default=None, description="Sent or given up at")
+
+
+TABLES: list[type[Table]] = [Client, SourceRoot, Request, RequestJob, GeoTable, Reject, ApiKey, WebhookDelivery]

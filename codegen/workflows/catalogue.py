@@ -1,0 +1,97 @@
+"""Every job type, and the jobs that serve each type of request, in sequence."""
+
+from __future__ import annotations
+
+from codegen.messages.discard import DiscardParameters
+from codegen.messages.hello_world import HelloWorldParameters
+from codegen.messages.raster import MosaicParameters, ProcessCollectionParameters, ProcessRasterParameters, ValidateRasterParameters
+from codegen.messages.vector import IngestVectorParameters, VectorCatalogParameters
+from codegen.models.enums import FailurePolicy, RequestType
+from codegen.workflows.base import Count, Each, JobType, MatchPrevious, Single, Stage
+
+HELLO_WORLD = JobType(
+    name="hello_world",
+    description="The smoke test: n greetings, then a reply to each",
+    parameters=HelloWorldParameters,
+    stages=[
+        Stage(name="greet", task_type="hello_greeting", fan_out=Count(path="$.n"), max_runtime_seconds=60.0),
+        Stage(name="reply", task_type="hello_reply", fan_out=MatchPrevious(), max_runtime_seconds=60.0),
+    ],
+)
+
+INGEST_VECTOR = JobType(
+    name="ingest_vector",
+    description="A vector file into a table of schema geo",
+    parameters=IngestVectorParameters,
+    stages=[
+        Stage(name="inspect", task_type="vector_inspect", max_runtime_seconds=900.0, weight=1.0),
+        Stage(name="load", task_type="vector_load", fan_out=Each(path="$.chunks[*]", of="previous"), max_runtime_seconds=3600.0, weight=8.0),
+        Stage(name="publish", task_type="vector_publish", max_runtime_seconds=3600.0, weight=2.0),
+    ],
+)
+
+STAC_CATALOG_VECTORS = JobType(
+    name="stac_catalog_vectors",
+    description="A table of schema geo as a STAC item",
+    parameters=VectorCatalogParameters,
+    stages=[Stage(name="catalogue", task_type="stac_vector", max_attempts=5, max_runtime_seconds=300.0)],
+)
+
+VALIDATE_RASTER = JobType(
+    name="validate_raster",
+    description="Whether a raster can become a COG, and of which kind it is",
+    parameters=ValidateRasterParameters,
+    stages=[Stage(name="validate", task_type="raster_validate", max_runtime_seconds=3600.0)],
+)
+
+PROCESS_RASTER = JobType(
+    name="process_raster",
+    description="A raster into a Cloud Optimized GeoTIFF and a STAC item",
+    parameters=ProcessRasterParameters,
+    stages=[
+        Stage(name="convert", task_type="raster_convert", max_runtime_seconds=14400.0, weight=8.0),
+        Stage(name="catalogue", task_type="stac_raster", max_attempts=5, max_runtime_seconds=300.0),
+    ],
+)
+
+PROCESS_RASTER_COLLECTION = JobType(
+    name="process_raster_collection",
+    description="A collection of rasters into COGs and one STAC collection",
+    parameters=ProcessCollectionParameters,
+    stages=[
+        Stage(name="inspect", task_type="collection_inspect", max_runtime_seconds=3600.0),
+        Stage(name="convert", task_type="collection_convert", fan_out=Each(path="$.members[*]", of="previous"), max_runtime_seconds=14400.0, failure_policy=FailurePolicy.CONTINUE, weight=8.0),
+        Stage(name="catalogue", task_type="stac_collection", max_attempts=5, max_runtime_seconds=900.0),
+    ],
+)  # fmt: skip
+
+CREATE_MOSAIC_JSON = JobType(
+    name="create_mosaic_json",
+    description="A MosaicJSON document over the COGs of a collection",
+    parameters=MosaicParameters,
+    stages=[Stage(name="mosaic", task_type="collection_mosaic", fan_out=Single(), max_runtime_seconds=900.0)],
+)
+
+DISCARD_ARTEFACTS = JobType(
+    name="discard_artefacts",
+    description="Removes staging tables and files that a failed, cancelled or superseded revision left behind",
+    parameters=DiscardParameters,
+    stages=[Stage(name="discard", task_type="discard", max_attempts=10, max_runtime_seconds=900.0)],
+)
+
+JOB_TYPES: list[JobType] = [
+    HELLO_WORLD,
+    INGEST_VECTOR,
+    STAC_CATALOG_VECTORS,
+    VALIDATE_RASTER,
+    PROCESS_RASTER,
+    PROCESS_RASTER_COLLECTION,
+    CREATE_MOSAIC_JSON,
+    DISCARD_ARTEFACTS,
+]
+
+REQUEST_JOBS: dict[RequestType, list[JobType]] = {
+    RequestType.VECTOR: [INGEST_VECTOR, STAC_CATALOG_VECTORS],
+    RequestType.RASTER: [VALIDATE_RASTER, PROCESS_RASTER],
+    RequestType.COLLECTION: [PROCESS_RASTER_COLLECTION, CREATE_MOSAIC_JSON],
+}
