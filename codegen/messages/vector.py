@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import Field
 
-from codegen.messages.base import Message
 from codegen.messages.request import Identifier, RequestIdentity, RequestSource, VectorConfig
 
 

@@ -28,7 +28,7 @@ INGEST_VECTOR = JobType(
         Stage(name="load", task_type="vector_load", fan_out=Each(path="$.chunks[*]", of="previous"), max_runtime_seconds=3600.0, weight=8.0),
         Stage(name="publish", task_type="vector_publish", max_runtime_seconds=3600.0, weight=2.0),
     ],
-)
+)  # fmt: skip
 
 STAC_CATALOG_VECTORS = JobType(
     name="stac_catalog_vectors",
