@@ -1,0 +1,312 @@
+"""Where source bytes come from and artefacts go.
+
+Nothing outside this module knows which store it is; nothing in it knows what a raster is. Only local files for now:
+another scheme is refused by name. An artefact is written under a name of the attempt's own, hidden beside its final one,
+and published by one rename: a reader sees the whole object or none. A key cannot name a place outside the root, and
+removing a prefix cannot either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Self
+from urllib.parse import quote, unquote, urlsplit
+
+from codegen.messages.errors import Category
+from workers.archive import Archive
+from workers.errors import TaskError
+
+_ATTEMPT = re.compile(r"^\.attempt-(?P<task_id>[0-9]+)-(?P<attempt>[0-9]+)-(?P<name>.+)$")
+_LONGEST_NAME = 180
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_MOST_LISTED = 100_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A local file that its client may read. A context manager: leaving it removes what was extracted.
+
+    `path` has its links resolved and lies below an allowed root. Where it is a zip, `archive` has been checked (no
+    climbing, links, encryption, nesting, bombs), so that GDAL may read it in place; `extract()` gives its files.
+    """
+
+    path: Path
+    name: str
+    size: int
+    archive: Archive | None = None
+
+    def extract(self) -> list[Path]:
+        """The files of the archive, extracted to a folder of their own; without an archive, the file itself."""
+        return [self.path] if self.archive is None else self.archive.extract()
+
+    def close(self) -> None:
+        """Remove what was extracted."""
+        if self.archive is not None:
+            self.archive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A root that artefacts are kept below, and the base of the URLs that they are known by."""
+
+    root: Path
+    base_url: str
+
+    @classmethod
+    def from_environment(cls) -> Storage:
+        """GEOMILL_STORAGE and GEOMILL_PUBLIC_URL; by default `storage` in GEOMILL_HOME, and file URLs."""
+        home = Path(os.environ.get("GEOMILL_HOME") or Path(__file__).resolve().parents[1] / ".geomill")
+        return cls.at(os.environ.get("GEOMILL_STORAGE") or home / "storage", os.environ.get("GEOMILL_PUBLIC_URL"))
+
+    @classmethod
+    def at(cls, root: str | Path, base_url: str | None = None) -> Storage:
+        """A storage at a folder, which is made if it is missing."""
+        text = str(root)
+        if text.startswith("file://"):
+            text = unquote(urlsplit(text).path)
+        elif _SCHEME.match(text):
+            raise _scheme_not_supported(text)
+        folder = Path(text).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        real = folder.resolve(strict=True)
+        return cls(root=real, base_url=(base_url or real.as_uri()).rstrip("/"))
+
+    # Artefacts
+
+    def path(self, key: str) -> Path:
+        """Where the artefact of a key lies, or would lie."""
+        return self.root.joinpath(*_parts(key))
+
+    def href(self, key: str) -> str:
+        """The URL that the artefact of a key is known by."""
+        return "/".join([self.base_url, *(quote(part) for part in _parts(key))])
+
+    def attempt_path(self, key: str, task_id: int, attempt: int) -> Path:
+        """A path for one attempt to write to: hidden beside the final one, keeping its extension. Its folder exists."""
+        final = self.path(key)
+        _make_folder(self._inside(final.parent))
+        return final.with_name(f".attempt-{task_id}-{attempt}-{final.name}")
+
+    def publish(self, attempt_path: Path, key: str) -> str:
+        """Make an attempt's file the artefact of its key, in one rename, and return its URL.
+
+        Durable when it returns. Earlier attempts' files for the key go; publishing over an artefact replaces it.
+        """
+        final = self.path(key)
+        ours = _ATTEMPT.match(attempt_path.name)
+        if ours is None or attempt_path.parent != final.parent or ours["name"] != final.name:
+            raise ValueError(f"{attempt_path} is not what attempt_path gave for {key}")
+        _sync(attempt_path)
+        attempt_path.replace(final)
+        # The name is durable only when its folder is; and the folder's own name only when its parent is.
+        for folder in (final.parent, *final.parent.parents):
+            if not folder.is_relative_to(self.root):
+                break
+            _sync(folder)
+        for leftover in final.parent.glob(f".attempt-{ours['task_id']}-*"):
+            other = _ATTEMPT.match(leftover.name)
+            # A sidecar (name.aux.xml) begins with the artefact's name.
+            if other is not None and int(other["attempt"]) <= int(ours["attempt"]) and other["name"].startswith(final.name):
+                leftover.unlink(missing_ok=True)
+        return self.href(key)
+
+    def remove_prefix(self, prefix: str) -> int:
+        """Remove everything below a prefix, attempts' files included; returns the number of files. Repeatable.
+
+        Never leaves the root, follows no link, and refuses the root itself.
+        """
+        target = self._inside(self.path(prefix.rstrip("/")))
+        if target.is_symlink() or not target.is_dir():
+            existed = os.path.lexists(target)
+            target.unlink(missing_ok=True)
+            self._remove_empty(target.parent)
+            return int(existed)
+        files = sum(len(names) for _, _, names in os.walk(target))
+        shutil.rmtree(target)
+        self._remove_empty(target.parent)
+        return files
+
+    def _inside(self, path: Path) -> Path:
+        """The same path, if no link on the way to it leads out of the root."""
+        real = path.parent.resolve() / path.name
+        if not real.is_relative_to(self.root):
+            raise ValueError(f"{path} leads out of {self.root}")
+        return path
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Remove folders that became empty, but no client's own folder: another task may be about to use that."""
+        while folder.is_relative_to(self.root) and len(folder.relative_to(self.root).parts) > 1:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    # Sources
+
+    def open_source(self, source_path: str, roots: Sequence[str]) -> Source:
+        """The file at a path that a stranger named, if it lies below an allowed root once links are resolved."""
+        real = _resolve(source_path, roots)
+        if not real.is_file():
+            raise _refused(
+                source_path,
+                "SOURCE_NOT_A_FILE",
+                f"{source_path} is not a regular file",
+                "Name a file; a collection takes a JSON array of files or a prefix ending in a slash",
+            )
+        if not os.access(real, os.R_OK):
+            raise _refused(
+                source_path,
+                "SOURCE_NOT_READABLE",
+                f"{source_path} cannot be read by the worker",
+                "Give the worker's operating-system user the right to read the file",
+            )
+        size = real.stat().st_size
+        if size == 0:
+            raise _refused(source_path, "SOURCE_EMPTY", f"{source_path} is empty (0 bytes)", "Upload the file again", category="data")
+        return Source(path=real, name=PurePosixPath(_local(source_path)).name, size=size, archive=Archive.of(real, source_path))
+
+    def list_sources(self, source_path: str, roots: Sequence[str]) -> list[str]:
+        """The files that a collection's source_path names: a JSON array as it stands, or every file below a prefix, sorted.
+
+        What it returns has not been checked one by one: each goes through open_source.
+        """
+        if source_path.lstrip().startswith("["):
+            return _array(source_path)
+        if not source_path.endswith("/"):
+            return [source_path]
+        folder = _local(source_path)
+        if not _resolve(source_path, roots).is_dir():
+            raise _refused(
+                source_path, "SOURCE_NOT_A_FOLDER", f"{source_path} is not a folder", "End the path of a folder, and only that, in a slash"
+            )
+        found: list[str] = []
+        for parent, folders, names in os.walk(folder.rstrip("/")):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            found += [f"{parent}/{name}" for name in names if not name.startswith(".")]
+            if len(found) > _MOST_LISTED:
+                raise _refused(
+                    source_path, "SOURCE_TOO_MANY", f"{source_path} holds more than {_MOST_LISTED} files", "Split the collection"
+                )
+        return sorted(found)
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    """The components of a key. A key comes from our own code: a bad one is a bug, or an attack that got this far."""
+    parts = tuple(key.split("/"))
+    for part in parts:
+        if not part or part.startswith(".") or "\\" in part or not part.isprintable() or len(part.encode()) > _LONGEST_NAME:
+            raise ValueError(f"{key!r} is not a key: {part!r} is not allowed in one")
+    return parts
+
+
+def _make_folder(folder: Path) -> None:
+    for _ in range(3):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        except FileNotFoundError:  # a parent was empty, and another task's remove_prefix took it between two steps
+            continue
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _local(location: str) -> str:
+    """The path that a location names; another scheme than file is refused."""
+    if location.startswith("file://"):
+        url = urlsplit(location)
+        if url.netloc not in ("", "localhost"):
+            raise _scheme_not_supported(location)
+        return unquote(url.path)
+    if _SCHEME.match(location):
+        raise _scheme_not_supported(location)
+    return location
+
+
+def _resolve(source_path: str, roots: Sequence[str]) -> Path:
+    """The real path of a source. What lies outside the roots is refused whether it exists or not."""
+    text = _local(source_path)
+    path = PurePosixPath(text)
+    if "\x00" in text or not path.is_absolute() or ".." in path.parts:
+        raise _not_allowed(source_path)
+    named = [Path(_local(root)) for root in roots if _is_local(root)]
+    resolved = [root.resolve() for root in named if root.is_absolute()]
+    if not any(path.is_relative_to(root) for root in [*named, *resolved] if root.is_absolute()):
+        raise _not_allowed(source_path)
+    try:
+        real = Path(path).resolve(strict=True)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _refused(
+            source_path, "SOURCE_NOT_FOUND", f"{source_path} does not exist", "Upload the file, or correct source_path"
+        ) from None
+    except (OSError, RuntimeError) as error:  # a loop of links, a name too long, a folder that may not be entered
+        raise _refused(
+            source_path,
+            "SOURCE_NOT_READABLE",
+            f"{source_path} cannot be read by the worker: {error}",
+            "Give the worker's operating-system user the right to read the file",
+        ) from error
+    if not any(real.is_relative_to(root) for root in resolved):
+        raise _not_allowed(source_path)
+    return real
+
+
+def _is_local(root: str) -> bool:
+    return root.startswith("file://") or not _SCHEME.match(root)
+
+
+def _array(source_path: str) -> list[str]:
+    try:
+        paths = json.loads(source_path)
+    except ValueError:
+        paths = None
+    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
+        raise _refused(
+            source_path,
+            "SOURCE_PATH_MALFORMED",
+            "source_path is no JSON array of paths",
+            'Give a JSON array of strings, e.g. ["/data/a.tif", "/data/b.tif"]',
+        )
+    return [str(path) for path in paths]
+
+
+def _not_allowed(source_path: str) -> TaskError:
+    return _refused(
+        source_path,
+        "SOURCE_NOT_ALLOWED",
+        f"{source_path} is not below a folder that this client may read",
+        "Use an absolute path without .. below one of the client's source roots (an administrator adds some by platform.allow_source_root)",
+    )
+
+
+def _scheme_not_supported(location: str) -> TaskError:
+    scheme = location.split(":", 1)[0]
+    return _refused(
+        location,
+        "SCHEME_NOT_SUPPORTED",
+        f"{scheme} is not a scheme that this worker reads",
+        "Use a local file: an absolute path, or a file:// URL",
+    )
+
+
+def _refused(source_path: str, code: str, message: str, remediation: str, category: Category = "user") -> TaskError:
+    return TaskError(code, message, category=category, field="source_path", value=source_path, remediation=remediation)

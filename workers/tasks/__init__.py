@@ -1,0 +1,10 @@
+"""What the tasks do: one module for each family of task types.
+
+A module that declares handlers stands in this list, or no worker knows it.
+"""
+
+from __future__ import annotations
+
+HANDLER_MODULES: list[str] = [
+    "workers.tasks.hello_world",
+]
