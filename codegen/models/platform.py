@@ -64,8 +64,9 @@ class Request(Table):
     """One resource that a client asked for, in its current revision."""
 
     __table__: ClassVar[TableOptions] = table(
-        schema="platform", name="requests", unique=[("client_id", "dataset_id", "resource_id", "version_id")],
+        schema="platform", name="requests", unique=[("client_id", "dataset_id", "resource_id", "version_id"), ("client_id", "stac_item_id")],
         indexes=[
+            Index(("stac_collection",), where="request_type = 'collection'", unique=True, name="idx_requests_own_collection"),
             Index(("client_id", "created_at DESC", "request_id")),
             Index(("client_id", "status")),
             Index(("status", "updated_at"), where="status IN ('pending', 'processing')", name="idx_requests_open"),
@@ -84,6 +85,9 @@ class Request(Table):
     request_type: RequestType = Field(description="vector, raster or collection")
     source_path: str = Field(max_length=100000, description="As given: a path or URL, a JSON array of them, or a prefix ending in a slash")
     processing_config: Json = Field(default_factory=dict, description="Validated and with defaults filled in")
+    stac_item_id: str = Field(max_length=600, description="Id of its STAC item, or prefix of the items of a collection; no two requests of a client share one")
+    stac_collection: str = Field(max_length=100, description="STAC collection that its item goes to, or that a collection request makes for itself")
+    table_name: str | None = Field(default=None, max_length=63, description="Table in schema geo that a vector request makes")
     content_hash: str = Field(min_length=64, max_length=64, description="SHA-256 of what was asked; the same content resubmitted is the same request")
     status: RequestStatus = Field(default=RequestStatus.PENDING, description="Where it stands")
     progress_percent: int = Field(default=0, ge=0, le=100, description="Never goes back within a revision")
@@ -92,7 +96,8 @@ class Request(Table):
     warnings: list[Any] = Field(default_factory=list, description="What the client should know about the result")
     endpoints: Json | None = Field(default=None, description="Where the result is: table, data, stac_item, stac_collection, cog, mosaic, search")
     stac_metadata: Json | None = Field(default=None, description="The STAC item or collection of the result")
-    processing_metadata: Json = Field(default_factory=dict, description="What processing found and decided")
+    published_revision: int | None = Field(default=None, ge=1, description="Revision that readers see; NULL before the first is complete")
+    processing_metadata: Json = Field(default_factory=dict, description="What processing found and decided, in the published revision")
     correlation_id: str = Field(max_length=255, description="In every log line about the request")
     callback_url: str | None = Field(default=None, max_length=2000, pattern="^https://", description="Called when the request ends")
     callback_status: DeliveryStatus | None = Field(default=None, description="How the call went; NULL where none was asked for or owed")
