@@ -1,0 +1,10 @@
+BEGIN;
+SELECT plan(2);
+SELECT tests.given_job('hello_world', '{"n": 1, "message": "low"}', 0);
+SELECT tests.given_job('hello_world', '{"n": 1, "message": "high"}', 10);
+SELECT is((SELECT parameters ->> 'message' FROM app.claim_tasks('w1', NULL, 1)), 'high', 'priority before age');
+SELECT tests.move_clock(interval '3 hours');
+SELECT tests.given_job('hello_world', '{"n": 1, "message": "high, later"}', 10);
+SELECT is((SELECT parameters ->> 'message' FROM app.claim_tasks('w1', NULL, 1)), 'low', 'but waiting counts: nothing starves');
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,10 @@
+BEGIN;
+SELECT plan(3);
+SELECT tests.given_workflow('one', '[{"task_type": "apples", "fan_out": "count", "path": "$.n"}]');
+SELECT tests.given_workflow('two', '[{"task_type": "pears", "fan_out": "count", "path": "$.n"}]');
+SELECT tests.given_job('one', '{"n": 2}'), tests.given_job('two', '{"n": 2}');
+SELECT is((SELECT array_agg(DISTINCT task_type::text) FROM app.claim_tasks('w1', '{pears}', 10)), '{pears}');
+SELECT is_empty($$SELECT * FROM app.claim_tasks('w1', '{plums}', 10)$$);
+SELECT is((SELECT count(*) FROM app.claim_tasks('w1', '{apples,plums}', 10)), 2::bigint);
+SELECT * FROM finish();
+ROLLBACK;

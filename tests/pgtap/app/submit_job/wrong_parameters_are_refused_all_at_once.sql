@@ -1,0 +1,11 @@
+BEGIN;
+SELECT plan(7);
+SELECT throws_ok($$SELECT app.submit_job('no_such_type', '{}')$$, 'GM422');
+SELECT throws_ok($$SELECT app.submit_job('hello_world', '{"n": 0, "mesage": "x"}', 1000)$$, 'GM422');
+SELECT is(jsonb_array_length(tests.detail_of($$SELECT app.submit_job('hello_world', '{"n": 0, "mesage": "x"}', 1000)$$)), 3, 'three problems are reported');
+SELECT is(tests.detail_of($$SELECT app.submit_job('hello_world', '{"n": "3"}')$$) ->> 'field', 'n', 'a wrong type names its field');
+SELECT is(tests.detail_of($$SELECT app.submit_job('hello_world', '{}')$$) ->> 'field', 'n', 'a missing key is named');
+SELECT throws_ok($$SELECT app.submit_job('hello_world', NULL)$$, 'GM422');
+SELECT is((SELECT count(*) FROM app.jobs), 0::bigint, 'and nothing was made');
+SELECT * FROM finish();
+ROLLBACK;

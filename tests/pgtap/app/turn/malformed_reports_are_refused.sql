@@ -1,0 +1,10 @@
+BEGIN;
+SELECT plan(6);
+SELECT throws_ok($$SELECT * FROM app.turn('w1', '{}', NULL, 1)$$, 'GM400');
+SELECT throws_ok($$SELECT * FROM app.turn('w1', '[1]', NULL, 1)$$, 'GM400');
+SELECT throws_ok($$SELECT * FROM app.turn('w1', '[{"task_id": 1}]', NULL, 1)$$, 'GM400');
+SELECT throws_ok($$SELECT * FROM app.turn('w1', '[{"task_id": 1, "attempt": 1, "result": {}}]', NULL, 1)$$, 'GM400');
+SELECT throws_ok($$SELECT * FROM app.turn('w1', '[{"task_id": 1, "attempt": 1, "error": {"code": "X"}}]', NULL, 1)$$, 'GM400');
+SELECT lives_ok($$SELECT * FROM app.turn('w1', '[{"task_id": 1, "attempt": 1}]', NULL, 1)$$, 'an unknown task in a report is stale, and changes nothing');
+SELECT * FROM finish();
+ROLLBACK;
