@@ -101,14 +101,16 @@ def drain(dsn: str, admin: psycopg.Connection[Any], *, processes: int, seconds: 
     for worker in workers:
         worker.start()
     rng = random.Random(0)
+    reclaim = kills > 0
     until = time.monotonic() + seconds
     while any(worker.is_alive() for worker in workers) and time.monotonic() < until:
         time.sleep(0.02)
-        if kills:
+        if kills > 0:
             kills -= admin.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
                 " AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%%app.%%' ORDER BY random() LIMIT 1) AS one"
             ).fetchone()[0]  # type: ignore[index]
+        if reclaim:
             # The dead are found by their silence; here the silence is cut short, and nothing but the reclaim runs.
             admin.execute(
                 "UPDATE app.workers SET last_beat = last_beat - interval '1 hour' WHERE status = 'alive' AND worker_id IN"
