@@ -1,0 +1,99 @@
+# geomill's commands; `make` alone lists them. What needs more than a line is in ops/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export GEOMILL_HOME ?= $(CURDIR)/.geomill
+PYTHON := .venv/bin/python
+# Made when .venv holds what requirements.lock says.
+VENV := .venv/.complete
+COMPOSE := ops/docker.sh
+
+ENGINE ?= local
+ROLE ?= owner
+N ?= 2
+ARGS ?=
+
+ifeq ($(filter $(ENGINE),local docker),)
+$(error ENGINE is $(ENGINE); it can be local (the default) or docker)
+endif
+
+.PHONY: help up down dsn deploy plan verify pgtap workers status psql bench check demo test clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  ROLE=owner|worker|ddh|admin|reader|superuser   N=2   ARGS='…'   ENGINE=local|docker (up, down, workers, pgtap, clean)"
+	@echo "  GEOMILL_DSN, or libpq's PGHOST and friends, name a server to use instead of a cluster of geomill's own."
+
+$(VENV): requirements.lock
+	@ops/install.sh venv
+	@touch $@
+
+ifeq ($(ENGINE),docker)
+
+up:
+	@$(COMPOSE) up
+down:
+	@$(COMPOSE) down
+workers:
+	@$(COMPOSE) workers $(N)
+pgtap:
+	@$(COMPOSE) pgtap
+clean:
+	@$(COMPOSE) clean
+
+else
+
+up: $(VENV)  ## install what is missing, start the database, deploy; no workers
+	@ops/up.sh
+
+down:  ## stop the database; its data stays
+	@ops/cluster.sh down
+
+workers: $(VENV)  ## run N worker processes until Ctrl-C (ARGS are theirs)
+	@exec $(PYTHON) -m workers --processes $(N) $(ARGS)
+
+pgtap: $(VENV)  ## the SQL tests, in a cluster of their own
+	@ops/test.sh pgtap
+
+clean:  ## remove what geomill made here: its cluster WITH ALL DATA, .venv, .geomill
+	@ops/clean.sh
+
+endif
+
+dsn: $(VENV)  ## print the connection string of ROLE (make -s dsn ROLE=ddh)
+	@$(PYTHON) -m codegen dsn $(ROLE)
+
+deploy: $(VENV)  ## bring the database to what the code says, in one transaction
+	@$(PYTHON) -m codegen deploy $(ARGS)
+
+plan: $(VENV)  ## show what deploy would change
+	@$(PYTHON) -m codegen plan $(ARGS)
+
+verify: $(VENV)  ## compare the database with what the code says
+	@$(PYTHON) -m codegen verify $(ARGS)
+
+status: $(VENV)  ## requests, jobs, workers, the janitor: what is going on
+	@$(PYTHON) -m ops.psql owner --no-psqlrc --quiet --file ops/status.sql
+
+psql: $(VENV)  ## psql as ROLE (ARGS are psql's)
+	@exec $(PYTHON) -m ops.psql $(ROLE) $(ARGS)
+
+demo: up  ## the whole road: a vector file, a raster, a collection, asked for by the DDH role
+	@$(PYTHON) -m demo $(ARGS)
+
+bench: up  ## measure the engine against a bare table (ARGS are the benchmark's)
+	@$(PYTHON) -m bench $(ARGS)
+
+check: $(VENV)  ## lint, format, types, generated files up to date; seconds, before every commit
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m codegen generate --check
+	@if command -v shellcheck >/dev/null; then shellcheck -x ops/*.sh .ci/run; fi
+
+test: $(VENV)  ## every test, in a cluster and databases of their own (ARGS are pytest's)
+	@ops/test.sh all $(ARGS)

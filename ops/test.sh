@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Runs tests in a cluster and databases of their own, and removes both at the end, whatever the end is.
+#
+#   ops/test.sh pgtap                 tests/pgtap
+#   ops/test.sh all [pytest's ARGS]   tests/pgtap, then tests/py; pytest's own summary is the last line
+#   ops/test.sh sweep                 removes clusters of runs that were killed
+#
+# GEOMILL_TEST_DSN, a superuser's, names a server to make the databases in instead; nothing of it is stopped or removed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=ops/server.sh
+source ops/server.sh
+
+RUNS=$(geomill_home)/test
+RUN=$RUNS/$$
+PYTHON=.venv/bin/python
+
+# A run's folder is named after its process.
+sweep() {
+    local run
+    for run in "$RUNS"/*/; do
+        if [ ! -d "$run" ] || [ -e "/proc/$(basename "$run")" ]; then continue; fi
+        GEOMILL_HOME=$run ops/cluster.sh destroy
+        rm -rf "$run"
+    done
+}
+
+finish() {
+    local status=$?
+    trap - EXIT
+    if [ -n "${SERVER_IS_OURS:-}" ]; then
+        ops/cluster.sh destroy 2>/dev/null || say "the cluster of this run is still there; \`make clean\` removes it"
+    elif [ -n "${GEOMILL_TEST_TEMPLATE:-}" ]; then
+        $PYTHON -m tests.py.support.template drop || say "$GEOMILL_TEST_TEMPLATE is still there"
+    fi
+    rm -rf "$RUN"
+    exit "$status"
+}
+
+# A server, and on it a database that is deployed once and copied for every test.
+prepare() {
+    # Whatever else the caller works with is not for tests to touch.
+    local variable
+    for variable in "${!GEOMILL_DSN@}" "${!PG@}" GEOMILL_STORAGE GEOMILL_PUBLIC_URL GEOMILL_POOLER; do unset "$variable"; done
+    trap finish EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    mkdir -p "$RUN"
+    export GEOMILL_HOME=$RUN
+    if [ -z "${GEOMILL_TEST_DSN:-}" ]; then
+        ops/install.sh server
+        SERVER_IS_OURS=yes
+        ops/cluster.sh up --throwaway
+        GEOMILL_TEST_DSN=$(cat "$RUN/dsn/superuser")
+        GEOMILL_TEST_TEMPLATE=geomill_template
+    else
+        GEOMILL_TEST_TEMPLATE=geomill_template_$$
+    fi
+    export GEOMILL_TEST_DSN GEOMILL_TEST_TEMPLATE
+    $PYTHON -m tests.py.support.template create
+}
+
+# One copy for all files: each is a transaction that is rolled back. Prints prove's summary last.
+pgtap() {
+    local files database
+    mapfile -t files < <(find tests/pgtap -name '*.sql' -not -path 'tests/pgtap/setup/*' | sort)
+    if [ ${#files[@]} -eq 0 ]; then
+        say "no pgTAP tests in tests/pgtap"
+        return
+    fi
+    command -v pg_prove >/dev/null || die "pg_prove is not installed: libtap-parser-sourcehandler-pgtap-perl"
+    database=$($PYTHON -m tests.py.support.template engine)
+    pg_prove --ext .sql --jobs 2 --dbname "$database" "${files[@]}"
+}
+
+case ${1:-} in
+    sweep) sweep ;;
+    pgtap)
+        sweep
+        prepare
+        pgtap
+        ;;
+    all)
+        shift
+        sweep
+        prepare
+        failed=0
+        pgtap || failed=$?
+        $PYTHON -m pytest "$@" || failed=$?
+        exit "$failed"
+        ;;
+    *) die "usage: ops/test.sh all [ARGS] | pgtap | sweep" ;;
+esac
