@@ -9,7 +9,7 @@ export GEOMILL_HOME ?= $(CURDIR)/.geomill
 PYTHON := .venv/bin/python
 # Made when .venv holds what requirements.lock says.
 VENV := .venv/.complete
-COMPOSE := ops/docker.sh
+DOCKER := ops/docker.sh
 
 ENGINE ?= local
 ROLE ?= owner
@@ -25,7 +25,7 @@ endif
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  ROLE=owner|worker|ddh|admin|reader|superuser   N=2   ARGS='…'   ENGINE=local|docker (up, down, workers, pgtap, clean)"
+	@echo "  ROLE=owner|worker|ddh|admin|reader|superuser   N=2   ARGS='…'   ENGINE=local|docker (up, down, dsn, workers, pgtap, clean)"
 	@echo "  GEOMILL_DSN, or libpq's PGHOST and friends, name a server to use instead of a cluster of geomill's own."
 
 $(VENV): requirements.lock
@@ -35,15 +35,17 @@ $(VENV): requirements.lock
 ifeq ($(ENGINE),docker)
 
 up:
-	@$(COMPOSE) up
+	@$(DOCKER) up
 down:
-	@$(COMPOSE) down
+	@$(DOCKER) down
+dsn:
+	@$(DOCKER) dsn $(ROLE)
 workers:
-	@$(COMPOSE) workers $(N)
+	@$(DOCKER) workers $(N)
 pgtap:
-	@$(COMPOSE) pgtap
+	@$(DOCKER) pgtap
 clean:
-	@$(COMPOSE) clean
+	@$(DOCKER) clean
 
 else
 
@@ -52,6 +54,9 @@ up: $(VENV)  ## install what is missing, start the database, deploy; no workers
 
 down:  ## stop the database; its data stays
 	@ops/cluster.sh down
+
+dsn: $(VENV)  ## print the connection string of ROLE (make -s dsn ROLE=ddh)
+	@$(PYTHON) -m codegen dsn $(ROLE)
 
 workers: $(VENV)  ## run N worker processes until Ctrl-C (ARGS are theirs)
 	@exec $(PYTHON) -m workers --processes $(N) $(ARGS)
@@ -63,9 +68,6 @@ clean:  ## remove what geomill made here: its cluster WITH ALL DATA, .venv, .geo
 	@ops/clean.sh
 
 endif
-
-dsn: $(VENV)  ## print the connection string of ROLE (make -s dsn ROLE=ddh)
-	@$(PYTHON) -m codegen dsn $(ROLE)
 
 deploy: $(VENV)  ## bring the database to what the code says, in one transaction
 	@$(PYTHON) -m codegen deploy $(ARGS)
