@@ -12,7 +12,8 @@ import sys
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from codegen.connection import resolve_dsn
+from codegen.connection import as_role, resolve_dsn
+from codegen.refusal import RefusedError
 
 
 def environment(dsn: str) -> dict[str, str]:
@@ -24,7 +25,10 @@ def environment(dsn: str) -> dict[str, str]:
 def main() -> None:
     role, *arguments = sys.argv[1:] or ["owner"]
     try:
-        os.execvpe("psql", ["psql", *arguments], os.environ | environment(resolve_dsn(role)))  # noqa: S606 (the shell's own psql is meant)
+        connection = environment(resolve_dsn(as_role(role)))
+        os.execvpe("psql", ["psql", *arguments], os.environ | connection)  # noqa: S606 (no shell is wanted)
+    except RefusedError as refusal:
+        sys.exit(f"geomill: {refusal}")
     except FileNotFoundError:
         sys.exit("geomill: psql is not installed: apt-get install postgresql-client")
 

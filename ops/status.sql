@@ -51,7 +51,9 @@ ORDER BY w.last_beat DESC
 LIMIT 50;
 
 \echo 'Janitor, its last runs'
-SELECT to_jsonb(r) AS run
+SELECT r.started_at::timestamptz(0) AS started, CASE WHEN r.skipped THEN 'skipped' WHEN r.error IS NULL THEN 'ok' ELSE 'failed' END AS run,
+       (r.completed_at - r.started_at)::interval(3) AS took, r.workers_declared_dead AS workers_dead, r.tasks_reclaimed AS reclaimed,
+       r.backends_terminated AS terminated, r.stages_repaired AS repaired, left(r.error, 60) AS error
 FROM app.janitor_runs AS r
 ORDER BY r.started_at DESC
 LIMIT 3;
