@@ -8,4 +8,4 @@ from pydantic import BaseModel, ConfigDict
 class Message(BaseModel):
     """A value in flight. Unknown keys are refused; nothing is coerced."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)

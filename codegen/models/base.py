@@ -119,5 +119,5 @@ def table(
 class Table(BaseModel):
     """Base of every table model: strict, so that Python refuses what the table refuses."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     __table__: ClassVar[TableOptions]

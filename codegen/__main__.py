@@ -1,0 +1,78 @@
+"""python -m codegen: models to SQL to database.
+
+  generate [--check]   write db/app and db/platform; --check only says what is stale (exit status 1)
+  plan                 how the database differs from the models (exit status 2 if it does)
+  deploy               bring the database to the models
+  verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
+  logins               give the roles logins, and write their connection strings
+  dsn ROLE             print a connection string
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import psycopg
+
+from codegen import deploy, generate
+from codegen.connection import ROLES, as_role, resolve_dsn
+from codegen.refusal import RefusedError
+from codegen.version import CHECKOUT, version
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; the exit status."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except RefusedError as error:
+        print(f"refused: {error}", file=sys.stderr)
+    except psycopg.OperationalError as error:
+        print(f"no connection: {str(error).strip()}\n  remedy: `make up` starts geomill's own server; GEOMILL_DSN names another", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m codegen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=version())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("generate", help="write the generated SQL")
+    command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is stale")
+    command.set_defaults(run=_generate)
+
+    command = commands.add_parser("deploy", help="bring the database to the models")
+    command.add_argument("--no-cron", action="store_true", help="leave pg_cron alone, as in a test database")
+    command.set_defaults(run=_deploy)
+
+    command = commands.add_parser("dsn", help="print a connection string")
+    command.add_argument("role", metavar="ROLE", help=", ".join(ROLES))
+    command.set_defaults(run=_dsn)
+    return parser
+
+
+def _generate(parsed: argparse.Namespace) -> int:
+    stale = generate.differing() if parsed.check else generate.write()
+    for path in stale:
+        print(f"{'stale' if parsed.check else 'written'}: {path.relative_to(CHECKOUT)}")
+    if parsed.check and stale:
+        print("run `python -m codegen generate`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _deploy(parsed: argparse.Namespace) -> int:
+    dsn = resolve_dsn("superuser")
+    print(f"deploy {version()} to {deploy.describe(dsn)}")
+    deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=not parsed.no_cron)
+    return 0
+
+
+def _dsn(parsed: argparse.Namespace) -> int:
+    print(resolve_dsn(as_role(parsed.role)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The janitor's place in pg_cron, which lives in one database of the cluster; without pg_cron a worker runs the janitor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from codegen.connection import connect_to, with_database
+from codegen.generate import DB
+
+_SQL = (DB / "cron.sql").read_text()
+
+
+def cron_database(connection: psycopg.Connection[Any]) -> str | None:
+    """The database that pg_cron lives in; None if the server does not load it."""
+    row = connection.execute("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'cron.database_name'").fetchone()
+    return str(row[0]) if row else None
+
+
+def schedule(dsn: str, database: str, cron_home: str) -> bool:
+    """Schedule the janitor of a database; False if it was. Jobs of databases that are gone are removed."""
+    with connect_to(with_database(dsn, cron_home), application_name="geomill cron") as connection:
+        if not _installed(connection):
+            connection.execute("CREATE EXTENSION pg_cron")
+        # Several statements with parameters: the client has to put them in.
+        with psycopg.ClientCursor(connection) as cursor:
+            cursor.execute(_SQL.encode(), {"database": database})
+            while cursor.nextset():
+                pass
+            return cursor.rowcount > 0
+
+
+def is_scheduled(dsn: str, database: str, cron_home: str) -> bool:
+    """Whether pg_cron starts the janitor of a database each minute."""
+    with connect_to(with_database(dsn, cron_home), application_name="geomill cron") as connection:
+        if not _installed(connection):
+            return False
+        row = connection.execute(
+            "SELECT count(*) FROM cron.job WHERE jobname = 'geomill:' || %(database)s || ':janitor' AND database = %(database)s AND active", {"database": database}
+        ).fetchone()
+        return bool(row and row[0])
+
+
+def _installed(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute("SELECT count(*) FROM pg_catalog.pg_extension WHERE extname = 'pg_cron'").fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,290 @@
+"""Bring a database to what the models, templates and workflows say: idempotent, and safe beside live workers.
+
+Extensions, roles and pgstac come first, each only where something is missing. Then everything of ours is one transaction:
+made, compared with the generated schemas, recorded, committed. pg_cron lives in another database and comes last.
+
+On a database that has our schemas, what CREATE OR REPLACE can mend is mended: functions, triggers, policies, rights,
+comments, workflow rows. What needs an ALTER of a table or a type is refused with the list of differences; the differ, which
+will plan that, has its place in `_refuse_others`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from codegen import catalog, cron, generate, pgstac, shadow, workflow_rows
+from codegen.catalog import Difference
+from codegen.connection import connect_to, server_of
+from codegen.ddl import PHASES, Statement
+from codegen.quoting import name
+from codegen.refusal import RefusedError
+from codegen.templates import LOCKS
+from codegen.version import git_revision, version
+
+Report = Callable[[str], None]
+
+ATTEMPTS = 20
+"""How often a deploy that met a lock, or another deploy in the cluster, begins again."""
+
+_REPLACEABLE = {"function", "trigger", "policy", "comment"}
+
+
+@dataclass
+class Applied:
+    """What a deploy has done so far, as the SQL that did it."""
+
+    sql: list[str] = field(default_factory=list)
+
+    def run(self, connection: psycopg.Connection[Any], statement: str) -> None:
+        connection.execute(statement.encode())
+        self.sql.append(statement.strip())
+
+    def __bool__(self) -> bool:
+        return bool(self.sql)
+
+
+def deploy(dsn: str, report: Report, *, with_cron: bool = True) -> bool:
+    """Deploy to the database of a connection string; False if there was nothing to do."""
+    with connect_to(dsn, application_name="geomill deploy") as connection:
+        changed = _retried(lambda: _prepare(connection), report)
+        if pgstac_is_due := pgstac.live_version(connection) != pgstac.WANTED_VERSION:
+            report(f"pgstac {pgstac.WANTED_VERSION}")
+        _retried(lambda: pgstac.migrate(dsn), report)
+        changed = _retried(lambda: _deploy_ours(connection, report), report) or changed or pgstac_is_due
+        if with_cron:
+            changed = _schedule(connection, dsn, report) or changed
+    report("deployed" if changed else "nothing to do")
+    return changed
+
+
+def _prepare(connection: psycopg.Connection[Any]) -> bool:
+    """Extensions and roles. False if they were there."""
+    with connection.transaction():
+        _lock(connection)
+        before = _globals(connection)
+        connection.execute("SET LOCAL client_min_messages = warning")
+        try:
+            connection.execute((generate.DB / "extensions.sql").read_bytes())
+            connection.execute((generate.DB / "roles.sql").read_bytes())
+        except errors.InsufficientPrivilege as error:
+            raise RefusedError(
+                "deploy", str(error).strip(), "have a superuser run db/extensions.sql and db/roles.sql in this database, or deploy as one"
+            ) from error
+        return _globals(connection) != before
+
+
+def _globals(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        """
+        SELECT 'extension', extname::text FROM pg_catalog.pg_extension
+        UNION ALL SELECT 'role', rolname::text FROM pg_catalog.pg_roles
+        UNION ALL SELECT 'member', roleid::regrole || ' ' || member::regrole FROM pg_catalog.pg_auth_members
+        ORDER BY 1, 2
+        """
+    ).fetchall()
+
+
+def _deploy_ours(connection: psycopg.Connection[Any], report: Report) -> bool:
+    with connection.transaction():
+        _lock(connection)
+        deployed_by = connection.info.user
+        shadow.act_as_owner(connection)
+        connection.execute("SET LOCAL lock_timeout = '500ms'")
+        applied = Applied()
+
+        present = shadow.existing(connection)
+        for schema in generate.SCHEMAS:
+            if schema not in present:
+                report(f"schema {schema}")
+        for phase in PHASES:
+            for statement in generate.statements():
+                if statement.phase == phase and statement.schema not in present:
+                    applied.run(connection, statement.sql)
+        if present:
+            _mend(connection, shadow.compare(connection), applied, report)
+
+        for line in workflow_rows.deploy(connection):
+            report(line)
+            applied.sql.append(f"-- {line}")
+        if _static_is_due(connection):
+            for path, content in generate.static_sql():
+                report(str(path.relative_to(generate.DB)))
+                applied.run(connection, content)
+        if not applied:
+            return False
+
+        live = catalog.read(connection, generate.SCHEMAS)
+        left = catalog.differences(live, shadow.wanted(connection)) + [
+            Difference("workflow", line, "", "") for line in workflow_rows.differences(connection)
+        ]
+        if left:
+            raise RefusedError("deploy", f"it does not end where it should:\n{catalog.listed(left)}", "nothing was changed; this is a defect of codegen")
+        connection.execute(
+            """
+            INSERT INTO app.schema_deployments (deployed_by, software_version, git_revision, fingerprint, catalog_fingerprint, sql)
+            VALUES (%s, %s, %s, %s, %s, %s)
+            """,
+            [deployed_by, version(), git_revision(), generate.fingerprint(), catalog.fingerprint(live), "\n\n".join(applied.sql)],
+        )
+        return True
+
+
+def _mend(connection: psycopg.Connection[Any], found: list[Difference], applied: Applied, report: Report) -> None:
+    """Mend what CREATE OR REPLACE can, and refuse the rest."""
+    if not found:
+        return
+    _refuse_others(found, connection)
+    for difference in found:
+        report(str(difference))
+    for schema in generate.SCHEMAS:
+        # New owners of functions have to be allowed to create in their schema, until grants are mended below.
+        applied.run(connection, sql.SQL("GRANT CREATE ON SCHEMA {} TO geomill_api;").format(name(schema)).as_string(None))
+    for difference in found:
+        for statement in _undo(difference):
+            applied.run(connection, statement.as_string(None))
+    for statement in generate.statements():
+        if _concerns(statement, found):
+            applied.run(connection, statement.sql)
+
+
+def _refuse_others(found: list[Difference], connection: psycopg.Connection[Any]) -> None:
+    others = [
+        difference
+        for difference in found
+        if not (difference.kind in _REPLACEABLE or difference.kind.startswith("grant on"))
+        or (_needs_drop(difference) and _is_public(connection, difference.name))
+    ]
+    if others:
+        raise RefusedError(
+            "deploy",
+            f"the database differs from the models in what CREATE OR REPLACE cannot mend:\n{catalog.listed(others)}",
+            "nothing was changed; bring the models or the database back (python -m codegen plan shows both sides); "
+            "where the rows may go: DROP SCHEMA app, platform CASCADE, and deploy again",
+        )
+
+
+def _needs_drop(difference: Difference) -> bool:
+    """Whether a function has to be dropped first: it is gone, or its result or its arguments' names are others."""
+    if difference.kind != "function":
+        return False
+    if difference.wanted is None:
+        return True
+    return difference.live is not None and _interface(difference.live) != _interface(difference.wanted)
+
+
+def _interface(definition: str) -> str:
+    """The part of a function's definition before its language: name, arguments, result."""
+    lines = definition.splitlines()
+    return "\n".join(line for line in lines[1:] if line.startswith(("CREATE", " RETURNS")))
+
+
+def _is_public(connection: psycopg.Connection[Any], function: str) -> bool:
+    """Whether others than its owner may execute it: such a function's shape never changes in place."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_proc AS p
+                        CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a
+                        WHERE p.oid = %s::regprocedure AND a.grantee <> p.proowner)
+        """,
+        [function],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _undo(difference: Difference) -> list[sql.Composable]:
+    """What has to go before the wanted statement runs. Names are the catalog's own, quoted where they need it."""
+    thing, _, of = difference.name.rpartition(" on ")
+    match difference.kind:
+        case "function" if _needs_drop(difference):
+            return [sql.SQL("DROP FUNCTION {};").format(_as_is(difference.name))]
+        case "trigger" if difference.live is not None and difference.wanted is None:
+            return [sql.SQL("DROP TRIGGER {} ON {};").format(_as_is(thing), _as_is(of))]
+        case "policy" if difference.live is not None:
+            return [sql.SQL("DROP POLICY {} ON {};").format(_as_is(thing), _as_is(of))]
+        case "comment" if difference.wanted is None:
+            kind, _, commented = difference.name.partition(" ")
+            return [sql.SQL("COMMENT ON {} {} IS NULL;").format(_as_is(kind.upper()), _as_is(commented))]
+        case kind if kind.startswith("grant on") and difference.live is not None:
+            return _revoke(kind.removeprefix("grant on "), difference.name)
+    return []
+
+
+def _revoke(kind: str, named: str) -> list[sql.Composable]:
+    granted, _, role = named.rpartition(" to ")
+    if kind == "column":
+        table, _, column = granted.rpartition(".")
+        return [sql.SQL("REVOKE ALL ({}) ON TABLE {} FROM {};").format(_as_is(column), _as_is(table), _as_is(role))]
+    return [sql.SQL("REVOKE ALL ON {} {} FROM {};").format(_as_is(kind.upper()), _as_is(granted), _as_is(role))]
+
+
+def _as_is(text: str) -> sql.SQL:
+    return sql.SQL(text)
+
+
+def _concerns(statement: Statement, found: list[Difference]) -> bool:
+    """Whether a generated statement makes one of the things that differ."""
+    if statement.kind == "schema grant":
+        return True
+    if statement.kind == "function":
+        # A function's rights stand in its own file.
+        functions = {difference.name.partition("(")[0] for difference in found if difference.kind in ("function", "grant on function")}
+        return statement.name in functions
+    if statement.kind == "grant":
+        return any(f"{difference.kind.removeprefix('grant on ')} {difference.name.rpartition(' to ')[0]}" == statement.name for difference in found)
+    return any(difference.kind == statement.kind and difference.name == statement.name and difference.wanted is not None for difference in found)
+
+
+def _static_is_due(connection: psycopg.Connection[Any]) -> bool:
+    """Whether geo and h3 are missing, or what makes them may have changed since the last deploy."""
+    row = connection.execute("SELECT to_regnamespace('geo') IS NULL OR to_regnamespace('h3') IS NULL").fetchone()
+    if row and row[0]:
+        return True
+    row = connection.execute("SELECT fingerprint FROM app.schema_deployments ORDER BY deployment_id DESC LIMIT 1").fetchone()
+    return row is None or row[0] != generate.fingerprint()
+
+
+def _schedule(connection: psycopg.Connection[Any], dsn: str, report: Report) -> bool:
+    cron_home = cron.cron_database(connection)
+    if cron_home is None:
+        report("pg_cron is not loaded on this server: a worker will run the janitor")
+        return False
+    database = connection.info.dbname
+    try:
+        scheduled = cron.schedule(dsn, database, cron_home)
+    except psycopg.Error as error:
+        report(f"pg_cron in database {cron_home} cannot be used ({str(error).strip()}): a worker will run the janitor")
+        return False
+    if scheduled:
+        report(f"pg_cron job geomill:{database}:janitor in database {cron_home}")
+    return scheduled
+
+
+def _lock(connection: psycopg.Connection[Any]) -> None:
+    """One deploy at a time in a database."""
+    connection.execute("SET LOCAL lock_timeout = '60s'")
+    connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS["deploy"]])
+
+
+def _retried(step: Callable[[], bool], report: Report) -> bool:
+    """A step, begun again where it met a lock of live work, or a deploy of another database that made the same roles."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return step()
+        except (errors.LockNotAvailable, errors.DeadlockDetected, errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_) as error:
+            if attempt == ATTEMPTS or (isinstance(error, errors.InternalError_) and "concurrently" not in str(error)):
+                raise
+            report(f"waiting: {str(error).splitlines()[0]}")
+            time.sleep(min(0.1 * attempt, 1.0))
+    raise AssertionError("unreachable")
+
+
+def describe(dsn: str) -> str:
+    """Where a connection string leads, without its password."""
+    parts = server_of(dsn)
+    return f"{parts.get('dbname') or 'the default database'} on {parts.get('host') or parts.get('service') or 'the default server'}:{parts.get('port') or 5432}"

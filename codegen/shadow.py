@@ -1,0 +1,53 @@
+"""The wanted side of a comparison: the generated schemas, made in the live database and undone.
+
+Inside a transaction the live schemas are renamed aside, the generated DDL is run, the catalog is read, and everything is
+rolled back. No lock on a live table is taken, and nobody else sees any of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from codegen import catalog, generate
+from codegen.catalog import Catalog, Difference
+from codegen.ddl import OWNER
+from codegen.quoting import name
+
+ASIDE = "{}__live"
+
+
+def compare(connection: psycopg.Connection[Any]) -> list[Difference]:
+    """How the live schemas differ from the generated ones. To be called in a transaction, as one who may act as the owner."""
+    # The live side first: renamed aside, its expressions would read differently.
+    live = catalog.read(connection, generate.SCHEMAS)
+    return catalog.differences(live, wanted(connection))
+
+
+def wanted(connection: psycopg.Connection[Any]) -> Catalog:
+    """The generated schemas as this server shows them."""
+    with connection.transaction(force_rollback=True):
+        act_as_owner(connection)
+        for schema in existing(connection):
+            aside = name(ASIDE.format(schema))
+            connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name(schema), aside))
+        for statement in generate.statements():
+            connection.execute(statement.sql.encode())
+        return catalog.read(connection, generate.SCHEMAS)
+
+
+def existing(connection: psycopg.Connection[Any]) -> list[str]:
+    """The generated schemas that are there."""
+    rows = connection.execute("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY nspname", [list(generate.SCHEMAS)])
+    return [row[0] for row in rows]
+
+
+def act_as_owner(connection: psycopg.Connection[Any]) -> None:
+    """For the rest of the transaction: run as the owner, with nothing on the search path, and bodies unchecked until all is there."""
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(name(OWNER)))
+    connection.execute("SET LOCAL search_path = ''")
+    connection.execute("SET LOCAL check_function_bodies = off")
+    connection.execute("SET LOCAL standard_conforming_strings = on")
+    connection.execute("SET LOCAL client_min_messages = warning")
