@@ -44,7 +44,7 @@ $$;
 
 -- Fields and codes of a refusal, as 'field CODE', in order of field.
 CREATE FUNCTION tests.refused(login text, statement text) RETURNS text[] LANGUAGE sql AS $$
-    SELECT array_agg(concat_ws(' ', p ->> 'field', p ->> 'code') ORDER BY p ->> 'field', p ->> 'code')
+    SELECT array_agg(concat_ws(' ', p ->> 'field', p ->> 'code') ORDER BY p ->> 'field' COLLATE "C", p ->> 'code' COLLATE "C")
       FROM jsonb_array_elements(tests.refusal(login, statement) -> 'problems') AS p;
 $$;
 
