@@ -1,24 +1,31 @@
 """python -m codegen: models to SQL to database.
 
-  generate [--check]   write db/app and db/platform; --check only says what is stale (exit status 1)
-  plan                 how the database differs from the models (exit status 2 if it does)
-  deploy               bring the database to the models
-  verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
-  logins               give the roles logins, and write their connection strings
-  dsn ROLE             print a connection string
+generate [--check]   write db/app and db/platform; --check only says what is stale (exit status 1)
+plan                 how the database differs from the models (exit status 2 if it does)
+deploy               bring the database to the models
+verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
+logins               give the roles logins, and write their connection strings
+dsn ROLE             print a connection string
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 import psycopg
 
-from codegen import deploy, generate
-from codegen.connection import ROLES, as_role, resolve_dsn
+from codegen import deploy, generate, logins, plan, verify
+from codegen.connection import ROLES, as_role, connect_to, resolve_dsn
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
+
+# Set for databases that come and go: a job of pg_cron would outlive them.
+NO_CRON = bool(os.environ.get("GEOMILL_NO_CRON"))
+
+DIFFERENT = 2
+"""Exit status of a comparison that found something."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     except RefusedError as error:
         print(f"refused: {error}", file=sys.stderr)
     except psycopg.OperationalError as error:
-        print(f"no connection: {str(error).strip()}\n  remedy: `make up` starts geomill's own server; GEOMILL_DSN names another", file=sys.stderr)
+        print(
+            f"no connection: {str(error).strip()}\n  remedy: `make up` starts geomill's own server; GEOMILL_DSN names another",
+            file=sys.stderr,
+        )
     return 1
 
 
@@ -43,8 +53,18 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_generate)
 
     command = commands.add_parser("deploy", help="bring the database to the models")
-    command.add_argument("--no-cron", action="store_true", help="leave pg_cron alone, as in a test database")
+    command.add_argument("--no-cron", action="store_true", default=NO_CRON, help="leave pg_cron alone, as in a test database")
     command.set_defaults(run=_deploy)
+
+    command = commands.add_parser("plan", help="list how the database differs from the models")
+    command.set_defaults(run=_plan)
+
+    command = commands.add_parser("verify", help="check everything that deploy makes")
+    command.add_argument("--no-cron", action="store_true", default=NO_CRON, help="do not look for the job of pg_cron")
+    command.set_defaults(run=_verify)
+
+    command = commands.add_parser("logins", help="give the roles logins, and write their connection strings")
+    command.set_defaults(run=_logins)
 
     command = commands.add_parser("dsn", help="print a connection string")
     command.add_argument("role", metavar="ROLE", help=", ".join(ROLES))
@@ -66,6 +86,30 @@ def _deploy(parsed: argparse.Namespace) -> int:
     dsn = resolve_dsn("superuser")
     print(f"deploy {version()} to {deploy.describe(dsn)}")
     deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=not parsed.no_cron)
+    return 0
+
+
+def _plan(_: argparse.Namespace) -> int:
+    dsn = resolve_dsn("superuser")
+    with connect_to(dsn, application_name="geomill plan") as connection:
+        return _answer(plan.plan(connection), f"{deploy.describe(dsn)} is as the models say")
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    dsn = resolve_dsn("superuser")
+    found = verify.verify(dsn, lambda line: print(f"  {line}"), with_cron=not parsed.no_cron)
+    return _answer(found, f"{deploy.describe(dsn)} is as deploy makes it")
+
+
+def _answer(found: list[str], agreement: str) -> int:
+    for line in found:
+        print(line)
+    print(f"{len(found)} difference{'s' if len(found) > 1 else ''}" if found else agreement)
+    return DIFFERENT if found else 0
+
+
+def _logins(_: argparse.Namespace) -> int:
+    logins.make_logins(resolve_dsn("superuser"), print)
     return 0
 
 

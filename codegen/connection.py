@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -48,7 +48,7 @@ def as_role(text: str) -> Role:
     """The role of that name; refused if there is none."""
     if text not in ROLES:
         raise RefusedError("ROLE", f"there is no role {text!r}", f"use one of {', '.join(ROLES)}")
-    return cast(Role, text)
+    return text
 
 
 def resolve_dsn(role: Role) -> str:
@@ -66,7 +66,7 @@ def resolve_dsn(role: Role) -> str:
     raise RefusedError(
         f"role {role}",
         f"no connection string: neither GEOMILL_DSN_{role.upper()} nor {file} nor PGHOST is there",
-        "`make up` makes a server and these files; for a server of your own set GEOMILL_DSN, then run `python -m codegen deploy` and `python -m codegen logins`",
+        "`make up` makes a server and these files; for a server of your own set GEOMILL_DSN, deploy, and run `python -m codegen logins`",
     )
 
 

@@ -37,7 +37,8 @@ def is_scheduled(dsn: str, database: str, cron_home: str) -> bool:
         if not _installed(connection):
             return False
         row = connection.execute(
-            "SELECT count(*) FROM cron.job WHERE jobname = 'geomill:' || %(database)s || ':janitor' AND database = %(database)s AND active", {"database": database}
+            "SELECT count(*) FROM cron.job WHERE jobname = 'geomill:' || %(database)s || ':janitor' AND database = %(database)s AND active",
+            {"database": database},
         ).fetchone()
         return bool(row and row[0])
 

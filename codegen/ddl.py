@@ -14,6 +14,7 @@ from psycopg import sql
 
 from codegen.ir import Column, EnumType, Table
 from codegen.models.base import Index
+from codegen.models.enums import Status
 from codegen.quoting import literal, name, names, text
 
 Phase = Literal["types", "tables", "indexes", "functions", "validators", "triggers", "policies", "grants"]
@@ -122,8 +123,10 @@ def triggers(made: Table) -> list[Statement]:
     result = []
     if any(column.name == "updated_at" for column in made.columns):
         trigger = f"trg_{made.name}_updated_at"
-        create = sql.SQL("CREATE OR REPLACE TRIGGER {} BEFORE UPDATE ON {}\n    FOR EACH ROW EXECUTE FUNCTION {}();")
-        result.append(_trigger(made, trigger, create.format(name(trigger), it, name(made.schema, "update_updated_at_column"))))
+        create = sql.SQL("CREATE OR REPLACE TRIGGER {} BEFORE UPDATE ON {}\n    FOR EACH ROW EXECUTE FUNCTION {}();").format(
+            name(trigger), it, name(made.schema, "update_updated_at_column")
+        )
+        result.append(_trigger(made, trigger, create))
     for column in made.columns:
         if column.status is None:
             continue
@@ -134,7 +137,7 @@ def triggers(made: Table) -> list[Statement]:
             "CREATE OR REPLACE TRIGGER {trigger} AFTER UPDATE OF {column} ON {table}\n    FOR EACH ROW\n"
             "    WHEN (OLD.{column} IS DISTINCT FROM NEW.{column} AND NOT {allowed})\n    EXECUTE FUNCTION {function}({argument});"
         ).format(
-            trigger=name(trigger), column=name(column.name), table=it, allowed=_allowed(column),
+            trigger=name(trigger), column=name(column.name), table=it, allowed=_allowed(column, column.status),
             function=name(made.schema, "refuse_transition"), argument=text(column.name),
         )  # fmt: skip
         result.append(_trigger(made, trigger, create))
@@ -187,7 +190,7 @@ def schema_statements(schema_name: str, types: Iterable[EnumType], tables_: Iter
 
 
 def _column(column: Column) -> sql.Composable:
-    parts: list[sql.Composable] = [name(column.name), column.type]
+    parts: list[sql.Composable] = [name(column.name), column.sql_type]
     if column.generated is not None:
         parts.append(sql.SQL("GENERATED ALWAYS AS ({}) STORED").format(column.generated))
     elif column.identity:
@@ -224,15 +227,13 @@ def _trigger(made: Table, trigger: str, create: sql.Composable) -> Statement:
     return _statement("triggers", "trigger", f"{trigger} on {made.schema}.{made.name}", create)
 
 
-def _allowed(column: Column) -> sql.Composable:
+def _allowed(column: Column, status: type[Status]) -> sql.Composable:
     """Whether OLD may become NEW: a CASE, so that a row costs two or three comparisons of its status."""
     it = name(column.name)
-    assert column.status is not None
     branches = []
     if column.nullable:
         branches.append(sql.SQL("WHEN OLD.{0} IS NULL OR NEW.{0} IS NULL THEN true").format(it))
-    transitions: dict[str, tuple[str, ...]] = getattr(column.status, "transitions")()
-    for old, news in transitions.items():
+    for old, news in status.transitions().items():
         allowed = sql.SQL(", ").join([literal(new) for new in news])
         branches.append(sql.SQL("WHEN OLD.{0} = {1} THEN NEW.{0} IN ({2})").format(it, literal(old), allowed))
     return sql.SQL("CASE\n        {}\n        ELSE false\n    END").format(sql.SQL("\n        ").join(branches))

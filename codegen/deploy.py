@@ -34,6 +34,11 @@ ATTEMPTS = 20
 
 _REPLACEABLE = {"function", "trigger", "policy", "comment"}
 
+# A lock of live work, or a deploy of another database of the cluster that makes the same roles at the same moment.
+_PASSING = (errors.LockNotAvailable, errors.DeadlockDetected, errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_)
+
+_STATIC_MARK = "-- static SQL of geo and h3, SHA-256 "
+
 
 @dataclass
 class Applied:
@@ -113,8 +118,9 @@ def _deploy_ours(connection: psycopg.Connection[Any], report: Report) -> bool:
             report(line)
             applied.sql.append(f"-- {line}")
         if _static_is_due(connection):
-            for path, content in generate.static_sql():
-                report(str(path.relative_to(generate.DB)))
+            report("static SQL of geo and h3")
+            applied.sql.append(_static_mark())
+            for _, content in generate.static_sql():
                 applied.run(connection, content)
         if not applied:
             return False
@@ -124,7 +130,9 @@ def _deploy_ours(connection: psycopg.Connection[Any], report: Report) -> bool:
             Difference("workflow", line, "", "") for line in workflow_rows.differences(connection)
         ]
         if left:
-            raise RefusedError("deploy", f"it does not end where it should:\n{catalog.listed(left)}", "nothing was changed; this is a defect of codegen")
+            raise RefusedError(
+                "deploy", f"it does not end where it should:\n{catalog.listed(left)}", "nothing was changed; this is a defect of codegen"
+            )
         connection.execute(
             """
             INSERT INTO app.schema_deployments (deployed_by, software_version, git_revision, fingerprint, catalog_fingerprint, sql)
@@ -148,9 +156,9 @@ def _mend(connection: psycopg.Connection[Any], found: list[Difference], applied:
     for difference in found:
         for statement in _undo(difference):
             applied.run(connection, statement.as_string(None))
-    for statement in generate.statements():
-        if _concerns(statement, found):
-            applied.run(connection, statement.sql)
+    for made in generate.statements():
+        if _concerns(made, found):
+            applied.run(connection, made.sql)
 
 
 def _refuse_others(found: list[Difference], connection: psycopg.Connection[Any]) -> None:
@@ -211,12 +219,17 @@ def _undo(difference: Difference) -> list[sql.Composable]:
             kind, _, commented = difference.name.partition(" ")
             return [sql.SQL("COMMENT ON {} {} IS NULL;").format(_as_is(kind.upper()), _as_is(commented))]
         case kind if kind.startswith("grant on") and difference.live is not None:
-            return _revoke(kind.removeprefix("grant on "), difference.name)
+            return _revoke(*_grant(difference))
     return []
 
 
-def _revoke(kind: str, named: str) -> list[sql.Composable]:
-    granted, _, role = named.rpartition(" to ")
+def _grant(difference: Difference) -> tuple[str, str, str]:
+    """Of a difference in rights: the kind of thing, the thing, and the role."""
+    granted, _, role = difference.name.rpartition(" to ")
+    return difference.kind.removeprefix("grant on "), granted, role
+
+
+def _revoke(kind: str, granted: str, role: str) -> list[sql.Composable]:
     if kind == "column":
         table, _, column = granted.rpartition(".")
         return [sql.SQL("REVOKE ALL ({}) ON TABLE {} FROM {};").format(_as_is(column), _as_is(table), _as_is(role))]
@@ -236,17 +249,25 @@ def _concerns(statement: Statement, found: list[Difference]) -> bool:
         functions = {difference.name.partition("(")[0] for difference in found if difference.kind in ("function", "grant on function")}
         return statement.name in functions
     if statement.kind == "grant":
-        return any(f"{difference.kind.removeprefix('grant on ')} {difference.name.rpartition(' to ')[0]}" == statement.name for difference in found)
-    return any(difference.kind == statement.kind and difference.name == statement.name and difference.wanted is not None for difference in found)
+        return any(statement.name == f"{kind} {granted}" for kind, granted, _ in map(_grant, found))
+    return any((statement.kind, statement.name) == (difference.kind, difference.name) for difference in found if difference.wanted)
 
 
 def _static_is_due(connection: psycopg.Connection[Any]) -> bool:
-    """Whether geo and h3 are missing, or what makes them may have changed since the last deploy."""
+    """Whether geo or h3 is missing, or what makes them has changed since it was run last."""
     row = connection.execute("SELECT to_regnamespace('geo') IS NULL OR to_regnamespace('h3') IS NULL").fetchone()
     if row and row[0]:
         return True
-    row = connection.execute("SELECT fingerprint FROM app.schema_deployments ORDER BY deployment_id DESC LIMIT 1").fetchone()
-    return row is None or row[0] != generate.fingerprint()
+    row = connection.execute(
+        "SELECT position(%s IN sql) = 0 FROM app.schema_deployments WHERE position(%s IN sql) > 0 ORDER BY deployment_id DESC LIMIT 1",
+        [_static_mark(), _STATIC_MARK],
+    ).fetchone()
+    return row is None or bool(row[0])
+
+
+def _static_mark() -> str:
+    """The line in a deployment's SQL that says which static SQL it ran."""
+    return _STATIC_MARK + generate.static_fingerprint()
 
 
 def _schedule(connection: psycopg.Connection[Any], dsn: str, report: Report) -> bool:
@@ -272,11 +293,11 @@ def _lock(connection: psycopg.Connection[Any]) -> None:
 
 
 def _retried(step: Callable[[], bool], report: Report) -> bool:
-    """A step, begun again where it met a lock of live work, or a deploy of another database that made the same roles."""
+    """A step, begun again where it met what passes by itself."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return step()
-        except (errors.LockNotAvailable, errors.DeadlockDetected, errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_) as error:
+        except _PASSING as error:
             if attempt == ATTEMPTS or (isinstance(error, errors.InternalError_) and "concurrently" not in str(error)):
                 raise
             report(f"waiting: {str(error).splitlines()[0]}")
@@ -287,4 +308,5 @@ def _retried(step: Callable[[], bool], report: Report) -> bool:
 def describe(dsn: str) -> str:
     """Where a connection string leads, without its password."""
     parts = server_of(dsn)
-    return f"{parts.get('dbname') or 'the default database'} on {parts.get('host') or parts.get('service') or 'the default server'}:{parts.get('port') or 5432}"
+    server = parts.get("host") or parts.get("hostaddr") or parts.get("service") or "the default server"
+    return f"{parts.get('dbname') or 'the default database'} on {server}" + (f":{parts['port']}" if "port" in parts else "")

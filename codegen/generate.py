@@ -44,6 +44,13 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     for statement in statements():
         digest.update(statement.sql.encode() + b"\0")
+    digest.update(static_fingerprint().encode())
+    return digest.hexdigest()
+
+
+def static_fingerprint() -> str:
+    """SHA-256 of the static SQL of geo and h3."""
+    digest = hashlib.sha256()
     for path, content in static_sql():
         digest.update(f"{path.relative_to(DB)}\0{content}\0".encode())
     return digest.hexdigest()

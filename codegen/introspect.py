@@ -29,6 +29,8 @@ from codegen.refusal import RefusedError
 from codegen.typemap import SqlType, sql_type
 
 EnumNames = Mapping[type[Enum], tuple[str, str]]
+Keys = Mapping[str, tuple[str, ...]]
+"""The primary key of each table, by `schema.table`."""
 
 # What a default_factory becomes in SQL; {} and [] depend on the column's type.
 _FACTORIES: dict[Callable[..., Any], str] = {now: "now()", uuid4: "gen_random_uuid()"}
@@ -61,7 +63,11 @@ def primary_key(model: type[TableModel]) -> tuple[str, ...]:
     options = model.__table__
     single = tuple(field for field, info in model.model_fields.items() if _options(info).primary_key)
     if bool(single) == bool(options.primary_key) or len(single) > 1:
-        raise RefusedError(model.__name__, "it has no primary key, or two", "mark one field Column(primary_key=True), or name several in table(primary_key=...)")
+        raise RefusedError(
+            model.__name__,
+            "it has no primary key, or two",
+            "mark one field Column(primary_key=True), or name several in table(primary_key=...)",
+        )
     return options.primary_key or single
 
 
@@ -77,14 +83,20 @@ def refuse_validators(model: type[BaseModel]) -> None:
         *decorators.model_serializers,
     ]
     if found:
-        raise RefusedError(model.__name__, f"SQL cannot run its validator or serializer {found[0]}", "say it as constraints of the fields, or as a Check")
+        raise RefusedError(
+            model.__name__, f"SQL cannot run its validator or serializer {found[0]}", "say it as constraints of the fields, or as a Check"
+        )
 
 
-def _table(model: type[TableModel], types: EnumNames, keys: Mapping[str, tuple[str, ...]]) -> Table:
+def _table(model: type[TableModel], types: EnumNames, keys: Keys) -> Table:
     refuse_validators(model)
     options = model.__table__
     if model.model_config.get("strict") is not True or model.model_config.get("extra") != "forbid":
-        raise RefusedError(model.__name__, "it is not strict and closed, so it would accept what the table refuses", "derive it from codegen.models.base.Table")
+        raise RefusedError(
+            model.__name__,
+            "it is not strict and closed, so it would accept what the table refuses",
+            "derive it from codegen.models.base.Table",
+        )
     columns: list[Column] = []
     checks: list[Check] = []
     uniques = [Unique(_named(options.name, *columns_, suffix="key"), columns_) for columns_ in options.unique]
@@ -141,7 +153,7 @@ def _column(field: str, info: FieldInfo, options: ColumnOptions, made: SqlType, 
     generated = sql.SQL("{}").format(sql.SQL(options.generated)) if options.generated else None
     return Column(
         name=field,
-        type=made.type,
+        sql_type=made.name,
         nullable=made.nullable,
         comment=info.description,
         default=None if generated or options.identity else _default(info, options, made, where),
@@ -156,24 +168,28 @@ def _default(info: FieldInfo, options: ColumnOptions, made: SqlType, where: str)
     if options.default is not None:
         return sql.SQL("{}").format(sql.SQL(options.default))
     factory = info.default_factory
-    type_name = made.type.as_string(None)
+    type_name = made.name.as_string(None)
     if factory is not None:
         if factory in (list, dict):
             return _empty(factory, type_name, where)
         if factory not in _FACTORIES:
-            raise RefusedError(where, f"SQL cannot make the default of {factory!r}", "use now, uuid4, list or dict, or give Column(default=...) in SQL")
+            raise RefusedError(
+                where, f"SQL cannot make the default of {factory!r}", "use now, uuid4, list or dict, or give Column(default=...) in SQL"
+            )
         return sql.SQL("{}").format(sql.SQL(_FACTORIES[factory]))
     value = info.default
     if value is PydanticUndefined or value is None:
         if value is None and not made.nullable:
-            raise RefusedError(where, "its default is None, which its type refuses", "write the type as `X | None`, or choose another default")
+            raise RefusedError(
+                where, "its default is None, which its type refuses", "write the type as `X | None`, or choose another default"
+            )
         return None
     if type_name == "jsonb":
         if not isinstance(value, dict | list | str | int | float | bool):
             raise RefusedError(where, f"the default {value!r} is no JSON", "use a default_factory, or Column(default=...)")
         return sql.SQL("{}::jsonb").format(text(json.dumps(value, sort_keys=True, ensure_ascii=False)))
     if isinstance(value, Enum):
-        return sql.SQL("{}::{}").format(literal(value), made.type)
+        return sql.SQL("{}::{}").format(literal(value), made.name)
     return literal(value)
 
 
@@ -185,13 +201,15 @@ def _empty(factory: Callable[..., Any], type_name: str, where: str) -> sql.Compo
     raise RefusedError(where, f"an empty {factory} is no default of {type_name}", "choose a default of the column's type")
 
 
-def _foreign_key(schema: str, table: str, field: str, options: ColumnOptions, keys: Mapping[str, tuple[str, ...]], where: str) -> ForeignKey:
-    target = options.references or ""
+def _foreign_key(schema: str, table: str, field: str, options: ColumnOptions, keys: Keys, where: str) -> ForeignKey:
+    target = str(options.references)
     if target not in keys:
         raise RefusedError(where, f"it references {target}, which no model makes", "name schema.table of a model")
     target_schema, _, target_table = target.partition(".")
     if target_schema != schema:
-        raise RefusedError(where, f"it references {target} from schema {schema}", "schemas have lives of their own: keep the value and no foreign key")
+        raise RefusedError(
+            where, f"it references {target} from schema {schema}", "schemas have lives of their own: keep the value and no foreign key"
+        )
     if len(keys[target]) != 1:
         raise RefusedError(where, f"it references {target}, whose key is composite", "reference a table with a key of one column")
     return ForeignKey(_named(table, field, suffix="fkey"), field, target_table, keys[target][0], options.on_delete)
@@ -220,7 +238,9 @@ def _named(*parts: str, suffix: str = "") -> str:
     """A name of an index or a constraint, within PostgreSQL's 63 bytes."""
     made = "_".join([*parts, *([suffix] if suffix else [])])
     if len(made.encode()) > LONGEST_NAME:
-        raise RefusedError(made, f"the name is longer than {LONGEST_NAME} bytes", "shorten the table's or the column's name, or name the index")
+        raise RefusedError(
+            made, f"the name is longer than {LONGEST_NAME} bytes", "shorten the table's or the column's name, or name the index"
+        )
     return made
 
 

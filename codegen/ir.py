@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from psycopg import sql
 
 from codegen.models.base import Action, Index, Policy
+from codegen.models.enums import Status
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Column:
     """One column."""
 
     name: str
-    type: sql.Composable
+    sql_type: sql.Composable
     nullable: bool
     comment: str
     default: sql.Composable | None = None
     generated: sql.Composable | None = None
     identity: bool = False
-    status: type[StrEnum] | None = None
+    status: type[Status] | None = None
     """The enum, where its transitions are guarded."""
     is_timestamp: bool = False
 

@@ -14,8 +14,8 @@ from codegen.refusal import RefusedError
 
 WANTED_VERSION: str = pypgstac.__version__
 
-REQUIRED_FUNCTIONS = ("search_tohash", "search_hash", "get_version", "search", "upsert_item", "upsert_items", "get_collection")
-"""Without the first two, search hashes cannot be made; the others are what geomill calls."""
+REQUIRED_FUNCTIONS = ("search_hash", "search_fromhash", "get_version", "search", "upsert_item", "upsert_items", "get_collection")
+"""Without the first two, searches cannot be registered (0.10.0 has no search_tohash any more); the others are what geomill calls."""
 
 
 def live_version(connection: psycopg.Connection[Any]) -> str | None:
@@ -40,7 +40,8 @@ def migrate(dsn: str) -> bool:
             """
             DO $$
             BEGIN
-                IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members WHERE roleid = 'pgstac_admin'::regrole AND member = 'geomill_owner'::regrole) THEN
+                IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members
+                                WHERE roleid = 'pgstac_admin'::regrole AND member = 'geomill_owner'::regrole) THEN
                     GRANT pgstac_admin TO geomill_owner;
                 END IF;
             END;

@@ -31,7 +31,7 @@ RESERVED = frozenset(
     localtimestamp natural not notnull null offset on only or order outer overlaps placing primary references returning
     right select session_user similar some symmetric system_user table tablesample then to trailing true union unique user
     using variadic verbose when where window with
-    """.split()
+    """.split()  # noqa: SIM905 (a list to read, and to compare with the server's)
 )
 
 

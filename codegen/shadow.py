@@ -6,6 +6,7 @@ rolled back. No lock on a live table is taken, and nobody else sees any of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -19,15 +20,15 @@ from codegen.quoting import name
 ASIDE = "{}__live"
 
 
-def compare(connection: psycopg.Connection[Any]) -> list[Difference]:
-    """How the live schemas differ from the generated ones. To be called in a transaction, as one who may act as the owner."""
+def compare(connection: psycopg.Connection[Any], schemas: Sequence[str] = generate.SCHEMAS) -> list[Difference]:
+    """How the live schemas differ from the generated ones. To be called in a transaction, by one who may act as the owner."""
     # The live side first: renamed aside, its expressions would read differently.
-    live = catalog.read(connection, generate.SCHEMAS)
-    return catalog.differences(live, wanted(connection))
+    live = catalog.read(connection, schemas)
+    return catalog.differences(live, wanted(connection, schemas))
 
 
-def wanted(connection: psycopg.Connection[Any]) -> Catalog:
-    """The generated schemas as this server shows them."""
+def wanted(connection: psycopg.Connection[Any], schemas: Sequence[str] = generate.SCHEMAS) -> Catalog:
+    """The generated schemas as this server shows them. To be called in a transaction."""
     with connection.transaction(force_rollback=True):
         act_as_owner(connection)
         for schema in existing(connection):
@@ -35,12 +36,14 @@ def wanted(connection: psycopg.Connection[Any]) -> Catalog:
             connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name(schema), aside))
         for statement in generate.statements():
             connection.execute(statement.sql.encode())
-        return catalog.read(connection, generate.SCHEMAS)
+        return catalog.read(connection, schemas)
 
 
 def existing(connection: psycopg.Connection[Any]) -> list[str]:
     """The generated schemas that are there."""
-    rows = connection.execute("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY nspname", [list(generate.SCHEMAS)])
+    rows = connection.execute(
+        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY nspname", [list(generate.SCHEMAS)]
+    )
     return [row[0] for row in rows]
 
 

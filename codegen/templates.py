@@ -50,7 +50,7 @@ class Labels:
 
 def context() -> dict[str, Any]:
     """What every template may name."""
-    names: dict[str, Any] = {type_name: Labels(schema, type_name, enum) for schema, types in ENUMS.items() for type_name, enum in types.items()}
+    names = {type_name: Labels(schema, type_name, enum) for schema, types in ENUMS.items() for type_name, enum in types.items()}
     return {
         **{schema: schema for schema in ENUMS},
         **names,
@@ -84,7 +84,9 @@ def _function(environment: jinja2.Environment, schema: str, path: Path) -> State
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         raise RefusedError(f"db/functions/{path}{line}", str(error), f"templates may name {', '.join(context())}") from error
     if f"FUNCTION {schema}.{function}(" not in rendered:
-        raise RefusedError(f"db/functions/{path}", f"it does not create {schema}.{function}", "a file holds one function, and is named as it")
+        raise RefusedError(
+            f"db/functions/{path}", f"it does not create {schema}.{function}", "a file holds one function, and is named as it"
+        )
     return Statement("functions", "function", f"{schema}.{function}", rendered.strip() + "\n")
 
 

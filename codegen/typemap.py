@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from pydantic import AllowInfNan, AwareDatetime, BaseModel, Strict
 from pydantic.fields import FieldInfo
 
 from codegen.models.base import Column as ColumnOptions
+from codegen.models.enums import Status
 from codegen.patterns import to_postgres
 from codegen.quoting import literal, name, text
 from codegen.refusal import RefusedError
@@ -29,6 +30,9 @@ INTEGER = (-(2**31), 2**31 - 1)
 BIGINT = (-(2**63), 2**63 - 1)
 
 LONGEST_VARCHAR = 10485760
+
+# CASE, because AND promises no order, and jsonb_array_length raises on what is no array.
+_JSON_LENGTH = sql.SQL("CASE WHEN jsonb_typeof({0}) = 'array' THEN jsonb_array_length({0}) {1} {2} END")
 
 
 @dataclass
@@ -55,10 +59,10 @@ class Constraints:
 class SqlType:
     """A column type. Checks are (suffix, expression): the constraint's name is made of table, column and suffix."""
 
-    type: sql.Composable
+    name: sql.Composable
     nullable: bool = False
     checks: tuple[tuple[str, sql.Composable], ...] = field(default=())
-    status: type[StrEnum] | None = None
+    status: type[Status] | None = None
     is_timestamp: bool = False
 
 
@@ -159,13 +163,17 @@ def _collect_general(item: Any, found: Constraints, where: str) -> None:
     arguments = vars(item) if hasattr(item, "__dict__") else {}
     if type(item).__name__ != "_PydanticGeneralMetadata" or not arguments:
         raise RefusedError(
-            where, f"the constraint or validator {item!r} has no SQL equivalent", "say it with ge, gt, le, lt, multiple_of, min_length or pattern, or as a Check"
+            where,
+            f"the constraint or validator {item!r} has no SQL equivalent",
+            "say it with ge, gt, le, lt, multiple_of, min_length or pattern, or as a Check",
         )
     for key, value in arguments.items():
         if key == "strict" or (key == "allow_inf_nan" and value is False):
             continue
         if key not in known:
-            raise RefusedError(where, f"the constraint {key}={value!r} has no SQL equivalent", "leave it out, or say it as a Check of the table")
+            raise RefusedError(
+                where, f"the constraint {key}={value!r} has no SQL equivalent", "leave it out, or say it as a Check of the table"
+            )
         setattr(found, key, value)
 
 
@@ -264,8 +272,10 @@ def _string(found: Constraints, it: sql.Composable, where: str) -> SqlType:
 def _enum(bare: type[Enum], found: Constraints, enums: Mapping[type[Enum], tuple[str, str]], where: str) -> SqlType:
     _allow(found, set(), "an enum", where)
     if bare not in enums:
-        raise RefusedError(where, f"the enum {bare.__name__} has no SQL type", "add it to codegen.models.enums.ENUMS, in the table's schema")
-    status = bare if issubclass(bare, StrEnum) and hasattr(bare, "transitions") else None
+        raise RefusedError(
+            where, f"the enum {bare.__name__} has no SQL type", "add it to codegen.models.enums.ENUMS, in the table's schema"
+        )
+    status = bare if issubclass(bare, Status) else None
     return SqlType(name(*enums[bare]), found.nullable, status=status)
 
 
@@ -283,8 +293,7 @@ def _json(shape: str, found: Constraints, it: sql.Composable, where: str) -> Sql
     checks: list[tuple[str, sql.Composable]] = [("check", sql.SQL("jsonb_typeof({}) = {}").format(it, text(shape)))]
     lengths = [(">=", found.min_length), ("<=", found.max_length)]
     checks += [
-        # CASE, because AND promises no order, and jsonb_array_length raises on what is no array.
-        (suffix, sql.SQL("CASE WHEN jsonb_typeof({0}) = 'array' THEN jsonb_array_length({0}) {1} {2} END").format(it, sql.SQL(operator), literal(length)))
+        (suffix, _JSON_LENGTH.format(it, sql.SQL(operator), literal(length)))
         for (operator, length), suffix in zip(lengths, ("length_check", "size_check"), strict=True)
         if length is not None
     ]
@@ -308,13 +317,15 @@ def _array(bare: Any, found: Constraints, it: sql.Composable, where: str) -> Sql
     else:
         raise RefusedError(where, f"an array of {scalar!r}", "leave array=True out: the list is then jsonb")
     if made.checks:
-        raise RefusedError(where, "the constraints of an array's elements cannot be checked", "bound them by what the type allows, or leave array=True out")
+        raise RefusedError(
+            where, "the constraints of an array's elements cannot be checked", "bound them as the type does, or leave array=True out"
+        )
     # A list of Pydantic's holds no None unless it says so.
     whole = ("check", sql.SQL("array_position({}, NULL) IS NULL").format(it))
-    return SqlType(sql.SQL("{}[]").format(made.type), found.nullable, (whole,))
+    return SqlType(sql.SQL("{}[]").format(made.name), found.nullable, (whole,))
 
 
 def _remedy_for_type(bare: Any) -> str:
     if getattr(bare, "__name__", "") == "datetime":
         return "use AwareDatetime: a time without a zone is no moment"
-    return "use a type of design.md section 6: str, int, float, bool, AwareDatetime, date, UUID, Decimal, an Enum, a Literal, a dict, a list or a model"
+    return "use str, int, float, bool, AwareDatetime, date, UUID, Decimal, an Enum, a Literal, a dict, a list or a model"

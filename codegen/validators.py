@@ -49,9 +49,8 @@ def statements(schema: str) -> list[Statement]:
     if schema == "app":
         return [_validator("app", f"validate_{job.name}", job.parameters, "parameters", "geomill_api, geomill_worker") for job in JOB_TYPES]
     if schema == "platform":
-        return [
-            _validator("platform", f"validate_{request.value}_config", model, "processing_config", "geomill_api") for request, model in CONFIGS.items()
-        ]
+        configs = [(f"validate_{request.value}_config", model) for request, model in CONFIGS.items()]
+        return [_validator("platform", function, model, "processing_config", "geomill_api") for function, model in configs]
     return []
 
 
@@ -117,7 +116,9 @@ def _refuse_function(schema: Any) -> NoReturn:
 def _refuse_lax(model: type[BaseModel]) -> None:
     config = model.model_config
     if config.get("strict") is not True or config.get("extra") != "forbid":
-        raise RefusedError(model.__name__, "it is not strict and closed, as its validator is", "derive it from codegen.messages.base.Message")
+        raise RefusedError(
+            model.__name__, "it is not strict and closed, as its validator is", "derive it from codegen.messages.base.Message"
+        )
 
 
 def _inline(node: Any, definitions: Mapping[str, Any], where: str, seen: tuple[str, ...]) -> Any:

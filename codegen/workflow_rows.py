@@ -37,9 +37,11 @@ def differences(connection: psycopg.Connection[Any]) -> list[str]:
     live = {row[0]: row[1:] for row in connection.execute("SELECT job_type, fingerprint, is_active FROM app.job_types")}
     stages = _live_stages(connection)
     found = [f"missing    job type {job.name}" for job in JOB_TYPES if job.name not in live]
-    for job in JOB_TYPES:
-        if job.name in live and (live[job.name] != (fingerprint(job), True) or stages.get(job.name) != definition(job)["stages"]):
-            found.append(f"different  job type {job.name}")
+    found += [
+        f"different  job type {job.name}"
+        for job in JOB_TYPES
+        if job.name in live and (live[job.name] != (fingerprint(job), True) or stages.get(job.name) != definition(job)["stages"])
+    ]
     known = {job.name for job in JOB_TYPES}
     found += [f"unexpected job type {name}" for name, (_, is_active) in live.items() if name not in known and is_active]
     return sorted(found)
@@ -54,7 +56,8 @@ def deploy(connection: psycopg.Connection[Any]) -> list[str]:
     for job in JOB_TYPES:
         if job.name in names:
             _deploy(connection, job)
-    connection.execute("UPDATE app.job_types SET is_active = false WHERE NOT job_type = ANY (%s) AND is_active", [[job.name for job in JOB_TYPES]])
+    known = [job.name for job in JOB_TYPES]
+    connection.execute("UPDATE app.job_types SET is_active = false WHERE job_type <> ALL (%s) AND is_active", [known])
     connection.execute(
         """
         DELETE FROM app.job_stages AS s USING app.job_types AS t
@@ -67,7 +70,7 @@ def deploy(connection: psycopg.Connection[Any]) -> list[str]:
 
 def _deploy(connection: psycopg.Connection[Any], job: JobType) -> None:
     said = definition(job)
-    row = connection.execute(
+    (version,) = connection.execute(
         """
         INSERT INTO app.job_types AS t (job_type, version, description, total_stages, parameter_schema, fingerprint)
         VALUES (%(job_type)s, 1, %(description)s, %(total_stages)s, %(parameter_schema)s, %(fingerprint)s)
@@ -83,18 +86,13 @@ def _deploy(connection: psycopg.Connection[Any], job: JobType) -> None:
             "parameter_schema": Jsonb(said["parameter_schema"]),
             "fingerprint": fingerprint(job),
         },
-    ).fetchone()
-    assert row is not None
+    ).fetchall()[0]
     for stage in said["stages"]:
         connection.execute(
             """
-            INSERT INTO app.job_stages (job_type, version, stage, name, task_type, fan_out, fan_out_path, fan_out_from, task_parameters, condition,
-                                        max_attempts, backoff_seconds, backoff_max_seconds, max_runtime_seconds, failure_policy, max_failed_fraction, weight)
-            VALUES (%(job_type)s, %(version)s, %(stage)s, %(name)s, %(task_type)s, %(fan_out)s, %(fan_out_path)s, %(fan_out_from)s, %(task_parameters)s,
-                    %(condition)s, %(max_attempts)s, %(backoff_seconds)s, %(backoff_max_seconds)s, %(max_runtime_seconds)s, %(failure_policy)s,
-                    %(max_failed_fraction)s, %(weight)s)
+            INSERT INTO app.job_stages SELECT s.* FROM jsonb_populate_record(NULL::app.job_stages, %s) AS s
             """,
-            {**stage, "task_parameters": Jsonb(stage["task_parameters"]), "job_type": job.name, "version": row[0]},
+            [Jsonb({**stage, "job_type": job.name, "version": version})],
         )
 
 
@@ -108,8 +106,9 @@ def _stage(number: int, stage: Stage, job: JobType) -> dict[str, Any]:
         "fan_out_from": fan_out.of if isinstance(fan_out, Each) else "parameters",
         "task_parameters": parameters,
     }
-    same = ("name", "task_type", "condition", "max_attempts", "backoff_seconds", "backoff_max_seconds", "max_runtime_seconds", "max_failed_fraction", "weight")
-    return {**said, **{field: getattr(stage, field) for field in same}, "failure_policy": stage.failure_policy.value}
+    # The other columns are the stage's own fields, by the same names.
+    others = set(JobStage.model_fields) - {"job_type", "version", *said}
+    return said | {field: value for field, value in stage.model_dump(mode="json").items() if field in others}
 
 
 def _live_stages(connection: psycopg.Connection[Any]) -> dict[str, list[dict[str, Any]]]:

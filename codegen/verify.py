@@ -1,0 +1,65 @@
+"""Whether a database is what deploy makes: every schema, pgstac, the workflows, the janitor's job, and functions that hold up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from codegen import cron, generate, pgstac, plan, plpgsql
+from codegen.connection import connect_to
+from codegen.ddl import OWNER
+from codegen.deploy import Report
+
+SCHEMAS = ("app", "platform", "geo", "h3", "pgstac")
+
+
+def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
+    """Everything that is not as it should be, for people; [] if all is. What could not be looked at is reported."""
+    with connect_to(dsn, application_name="geomill verify") as connection:
+        found = [f"missing    schema {schema}" for schema in _missing_schemas(connection)]
+        if not {"missing    schema app", "missing    schema platform"} & set(found):
+            found += plan.plan(connection)
+            found += _functions(connection, report)
+        found += _pgstac(connection)
+        if with_cron:
+            found += _cron(connection, dsn, report)
+        return found
+
+
+def _missing_schemas(connection: psycopg.Connection[Any]) -> list[str]:
+    rows = connection.execute("SELECT nspname FROM pg_catalog.pg_namespace")
+    return sorted(set(SCHEMAS) - {row[0] for row in rows})
+
+
+def _functions(connection: psycopg.Connection[Any], report: Report) -> list[str]:
+    if not plpgsql.is_available(connection):
+        report("functions were not checked: plpgsql_check is not installed, and only a superuser can")
+        return []
+    return plpgsql.errors(connection, generate.SCHEMAS)
+
+
+def _pgstac(connection: psycopg.Connection[Any]) -> list[str]:
+    live = pgstac.live_version(connection)
+    if live is None:
+        return []  # the schema is missing, and was named
+    found = [] if live == pgstac.WANTED_VERSION else [f"different  pgstac is {live}, wanted {pgstac.WANTED_VERSION}"]
+    found += [f"missing    function pgstac.{function}" for function in pgstac.missing_functions(connection)]
+    row = connection.execute("SELECT pg_has_role(%s, 'pgstac_admin', 'MEMBER')", [OWNER]).fetchone()
+    if not (row and row[0]):
+        found.append(f"missing    membership of {OWNER} in pgstac_admin")
+    return found
+
+
+def _cron(connection: psycopg.Connection[Any], dsn: str, report: Report) -> list[str]:
+    home = cron.cron_database(connection)
+    if home is None:
+        report("pg_cron is not loaded on this server: a worker runs the janitor")
+        return []
+    database = connection.info.dbname
+    try:
+        scheduled = cron.is_scheduled(dsn, database, home)
+    except psycopg.Error as error:
+        report(f"pg_cron in database {home} could not be looked at: {str(error).strip()}")
+        return []
+    return [] if scheduled else [f"missing    pg_cron job geomill:{database}:janitor in database {home}"]
