@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +20,8 @@ import pystac
 from pystac.item_assets import ItemAssetDefinition
 
 from codegen.messages.request import RequestIdentity
-from workers import software
 from workers.footprint import Footprint
+from workers.identity import software_version
 
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -155,17 +156,15 @@ def item_path(collection_id: str, item_id: str) -> str:
     return f"/collections/{collection_id}/items/{item_id}"
 
 
-def names(texts: Sequence[str], longest: int = _LONGEST_NAME) -> list[str]:
-    """A distinct name for each text, fit for ids, files and URLs: ASCII letters, digits, dot, dash and underscore.
+def names(texts: Mapping[str, str], longest: int = _LONGEST_NAME) -> dict[str, str]:
+    """A distinct name for each key, made from its text: ASCII letters, digits, dot, dash and underscore.
 
-    Texts that would have the same name (compared without case) are told apart by a digest of the whole text, so that a
-    name does not depend on the order of the texts.
+    Names that would be the same (compared without case) are told apart by a digest of the key, so that they do not depend
+    on the order of the keys.
     """
-    plain = [name(text, longest - 9) for text in texts]
-    seen: dict[str, int] = {}
-    for one in plain:
-        seen[one.lower()] = seen.get(one.lower(), 0) + 1
-    return [one if seen[one.lower()] == 1 else f"{one}-{_digest(text)}" for one, text in zip(plain, texts, strict=True)]
+    plain = {key: name(text, longest - 9) for key, text in texts.items()}
+    times = Counter(one.lower() for one in plain.values())
+    return {key: one if times[one.lower()] == 1 else f"{one}-{_digest(key)}" for key, one in plain.items()}
 
 
 def name(text: str, longest: int = _LONGEST_NAME) -> str:
@@ -185,7 +184,7 @@ def _lineage(identity: RequestIdentity, job_id: str) -> dict[str, Any]:
         "geomill:request_id": identity.request_id,
         "geomill:job_id": job_id,
         "geomill:revision": identity.revision,
-        "processing:software": {software.NAME: software.software_version()},
+        "processing:software": {"geomill": software_version()},
     }
 
 

@@ -7,4 +7,7 @@ from __future__ import annotations
 
 HANDLER_MODULES: list[str] = [
     "workers.tasks.hello_world",
+    "workers.tasks.raster",
+    "workers.tasks.stac_raster",
+    "workers.tasks.collection",
 ]

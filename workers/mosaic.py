@@ -1,0 +1,81 @@
+"""MosaicJSON over COGs: which of them covers which tile of the web map."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_root = logging.getLogger()
+_level = _root.level
+# Importing cogeo_mosaic sets the root logger's level for everybody.
+from cogeo_mosaic.mosaic import MosaicJSON  # noqa: E402
+
+_root.setLevel(_level)
+
+_MERCATOR_LATITUDE = 85.05112877980659
+_MOST_TILES = 50_000
+
+
+@dataclass(frozen=True)
+class Covering:
+    """A COG of the mosaic: where it is, what it covers (west > east across the antimeridian), and its zoom range."""
+
+    href: str
+    bounds: Sequence[float]
+    minzoom: int
+    maxzoom: int
+
+
+def mosaic(members: Sequence[Covering]) -> MosaicJSON | None:
+    """The MosaicJSON of COGs; None where none of them reaches into the web map (all beyond 85° north or south)."""
+    features = [(member, box) for member in members for box in _boxes(member.bounds)]
+    if not features:
+        return None
+    minzoom, maxzoom = min(member.minzoom for member, _ in features), max(member.maxzoom for member, _ in features)
+    document = MosaicJSON.from_features(
+        [_feature(member.href, box) for member, box in features],
+        minzoom=minzoom,
+        maxzoom=maxzoom,
+        quadkey_zoom=_index_zoom(minzoom, [box for _, box in features]),
+        accessor=_href,
+    )
+    # A COG over the antimeridian is two features; a tile names it once.
+    tiles = {quadkey: list(dict.fromkeys(hrefs)) for quadkey, hrefs in document.tiles.items()}
+    return MosaicJSON.model_validate({**document.model_dump(exclude_none=True), "tiles": tiles})
+
+
+def _href(feature: dict[str, Any]) -> str:
+    return str(feature["properties"]["href"])
+
+
+def _boxes(bounds: Sequence[float]) -> Iterator[tuple[float, float, float, float]]:
+    """The parts of a box that lie in the web map, cut at the antimeridian."""
+    west, south, east, north = bounds
+    south, north = max(south, -_MERCATOR_LATITUDE), min(north, _MERCATOR_LATITUDE)
+    if south >= north:
+        return
+    for part_west, part_east in [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]:
+        if part_west < part_east:
+            yield part_west, south, part_east, north
+
+
+def _feature(href: str, box: tuple[float, float, float, float]) -> dict[str, Any]:
+    west, south, east, north = box
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Feature", "properties": {"href": href}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+
+
+def _index_zoom(minzoom: int, boxes: Sequence[tuple[float, float, float, float]]) -> int:
+    """The zoom that tiles are listed at: the least that is served, or less where the list would be too long."""
+    zoom = minzoom
+    while zoom > 0 and sum(_tiles(box, zoom) for box in boxes) > _MOST_TILES:
+        zoom -= 1
+    return zoom
+
+
+def _tiles(box: tuple[float, float, float, float], zoom: int) -> float:
+    """About how many tiles a box touches; exact enough far from the poles."""
+    tile = 360.0 / (1 << zoom)
+    return ((box[2] - box[0]) / tile + 1) * ((box[3] - box[1]) / tile + 1)

@@ -1,0 +1,103 @@
+"""What a raster shows: the kind that its COG's compression and resampling follow.
+
+The header alone decides where it can (colours, palette, floating point, several bands). A single band of integers may be
+anything; there the values decide, and names help. The reason is told with the kind, for a request may overrule it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen.messages.raster_report import Kind
+
+FEW_VALUES = 32
+"""A band of integers with no more distinct values than this is taken for classes."""
+
+_ENOUGH_PIXELS = 64 * FEW_VALUES
+_ELEVATION = re.compile(
+    r"(?<![a-z])(dem|dsm|dtm|dhm|dgm|dom|elev|elevations?|heights?|altitudes?|srtm|aster_?gdem|cop_?dem|bathymetry|topography)(?![a-z])"
+)
+_EARTH_RELIEF = (-12_000.0, 9_000.0)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A kind, and why."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is known of a single band's values: its range, and the distinct ones where they are few enough to know."""
+
+    minimum: float | None
+    maximum: float | None
+    count: int
+    distinct: NDArray[np.int64] | None
+
+
+def from_header(dataset: Any) -> Guess | None:
+    """The kind, where it does not depend on the pixels."""
+    colors = [interpretation.name for interpretation in dataset.colorinterp]
+    if dataset.count == 1:
+        if colors[0] == "palette":
+            return Guess("categorical", "it has a colour table")
+        if _has_categories(dataset):
+            return Guess("categorical", "its values have names")
+        if dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") == "1":
+            return Guess("mask", "its values have one bit")
+        return None
+    shown = [color for color in colors if color != "alpha"]
+    if sorted(shown) == ["blue", "green", "red"]:
+        return (
+            Guess("rgba", "its bands are red, green, blue and alpha")
+            if "alpha" in colors
+            else Guess("rgb", "its bands are red, green and blue")
+        )
+    if len(shown) == 1:
+        return None
+    return Guess("multispectral", f"it has {len(shown)} bands that are not red, green and blue")
+
+
+def from_values(dataset: Any, values: Values, names: Sequence[str]) -> Guess:
+    """The kind of a single band, by its values and by what the file and its band are called."""
+    if np.dtype(dataset.dtypes[0]).kind == "f":
+        return _measured(values, names, "its values are floating point")
+    distinct = values.distinct
+    if distinct is not None and dataset.dtypes[0] == "uint8" and set(distinct.tolist()) in ({0, 1}, {0, 255}):
+        return Guess("mask", f"its only values are {' and '.join(str(value) for value in distinct)}")
+    if distinct is not None and len(distinct) == 1:
+        return _measured(values, names, "its only value is the same everywhere")
+    if distinct is not None and len(distinct) <= FEW_VALUES and values.count >= _ENOUGH_PIXELS and not _called_elevation(names):
+        return Guess("categorical", f"it has {len(distinct)} distinct integers")
+    return _measured(values, names, "its values are integers, and many")
+
+
+def names_of(dataset: Any, file_name: str) -> list[str]:
+    """The words that may say what a raster shows."""
+    return [file_name, *(text for text in dataset.descriptions if text)]
+
+
+def _measured(values: Values, names: Sequence[str], reason: str) -> Guess:
+    low, high = _EARTH_RELIEF
+    if _called_elevation(names) and (
+        values.minimum is None or values.maximum is None or (values.minimum >= low and values.maximum <= high)
+    ):
+        return Guess("dem", f"{reason}, and it is called elevation")
+    return Guess("continuous", reason)
+
+
+def _called_elevation(names: Sequence[str]) -> bool:
+    return any(_ELEVATION.search(re.sub(r"[_\W]+", " ", name.lower())) for name in names)
+
+
+def _has_categories(dataset: Any) -> bool:
+    return any(key.upper().startswith("CATEGORY") for key in dataset.tags(1))

@@ -1,0 +1,163 @@
+"""Opening a raster that a stranger named.
+
+The content decides what a file is, not its name; its first bytes choose the one driver that may open it, and only
+drivers that read nothing but the file itself are among them, so that no VRT, catalogue or service description can lead
+GDAL anywhere else. Sidecars (world files, .aux.xml, .msk) count, unless
+one of them is a link or not what it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.errors import RasterioError
+
+from workers.errors import TaskError
+from workers.storage import Source
+
+EXTENSIONS = (".tif", ".tiff", ".gtiff", ".geotiff", ".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".asc")
+_READABLE = "GeoTIFF, PNG, JPEG, JPEG 2000 and Esri ASCII grid"
+
+_DRIVERS = {
+    b"II*\x00": "GTiff",
+    b"MM\x00*": "GTiff",
+    b"II+\x00": "GTiff",
+    b"MM\x00+": "GTiff",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"\x00\x00\x00\x0cjP": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"ncols": "AAIGrid",
+    b"NCOLS": "AAIGrid",
+}
+_REFUSED_SIGNATURES = {
+    b"<VRTDataset": "a VRT, which may point anywhere",
+    b"\x89HDF": "HDF5 or netCDF-4",
+    b"CDF\x01": "netCDF",
+    b"CDF\x02": "netCDF",
+    b"EHFA_HEADER_TAG": "Erdas Imagine",
+    b"GRIB": "GRIB",
+    b"SQLite format 3": "GeoPackage or another SQLite file",
+    b"PK\x03\x04": "a zip archive inside the archive",
+    b"%PDF": "PDF",
+}
+
+CACHE_MEGABYTES = 256
+"""GDAL's block cache. Its default is a share of the machine's memory, which several workers would each take."""
+
+
+@contextmanager
+def gdal() -> Iterator[None]:
+    """GDAL as every raster task wants it: bounded memory, no network, damage reported as an error."""
+    with rasterio.Env(
+        GDAL_CACHEMAX=CACHE_MEGABYTES,
+        GDAL_NUM_THREADS="ALL_CPUS",
+        GDAL_ERROR_ON_LIBJPEG_WARNING=True,
+        GDAL_PAM_ENABLED=True,
+        CPL_VSIL_CURL_ALLOWED_EXTENSIONS="{noext}",
+        PROJ_NETWORK="OFF",
+    ):
+        yield
+
+
+def find(source: Source, source_path: str) -> Path:
+    """The raster of a source: the file itself, or the only raster of a zip."""
+    if source.archive is None:
+        return source.path
+    rasters = [path for path in source.extract() if path.suffix.lower() in EXTENSIONS]
+    if len(rasters) == 1:
+        return rasters[0]
+    what = "no raster" if not rasters else f"{len(rasters)} rasters: {', '.join(sorted(path.name for path in rasters)[:5])}"
+    raise TaskError(
+        "SOURCE_AMBIGUOUS",
+        f"{source.name} holds {what}",
+        category="data",
+        field="source_path",
+        value=source_path,
+        remediation="Zip one raster, or name several in a collection request",
+    )
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[Any]:
+    """The raster at a path, open for reading. Anything else is refused, saying what the file is instead."""
+    with _opened(path, name) as dataset:
+        yield dataset
+
+
+def _opened(path: Path, name: str) -> Any:
+    driver = _signature(path, _DRIVERS)
+    if driver is None:
+        raise _not_a_raster(path, name)
+    alone = {} if sidecars_are_harmless(path) else {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+    try:
+        with rasterio.Env(**alone):
+            return rasterio.open(path, driver=driver, sharing=False)
+    except RasterioError as error:
+        raise corrupt(name, error) from error
+
+
+def sidecars_are_harmless(path: Path) -> bool:
+    """Whether what lies beside a raster under its name may be read with it."""
+    for beside in path.parent.glob(f"{_escaped(path.stem)}.*"):
+        if beside == path:
+            continue
+        if beside.is_symlink():
+            return False
+        if beside.suffix.lower() in (".ovr", ".msk") and _signature(beside, _DRIVERS) != "GTiff":
+            return False
+    return True
+
+
+def corrupt(name: str, error: Exception) -> TaskError:
+    """The refusal of a raster whose pixels do not read."""
+    return TaskError(
+        "SOURCE_CORRUPT",
+        f"{name} is damaged or incomplete: {_first_line(error)}",
+        category="data",
+        field="source_path",
+        remediation="Upload the file again; if it is damaged at its origin, make it anew",
+    )
+
+
+def _not_a_raster(path: Path, name: str) -> TaskError:
+    if refused := _signature(path, _REFUSED_SIGNATURES):
+        return TaskError(
+            "SOURCE_FORMAT_NOT_ALLOWED",
+            f"{name} is {refused}",
+            category="data",
+            field="source_path",
+            remediation=f"Convert it to GeoTIFF; read are {_READABLE}",
+        )
+    return TaskError(
+        "SOURCE_NOT_A_RASTER",
+        f"{name} is no raster that can be read, whatever its name says",
+        category="data",
+        field="source_path",
+        remediation=f"Read are {_READABLE}",
+    )
+
+
+def _signature(path: Path, signatures: dict[bytes, str]) -> str | None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except OSError:
+        return None
+    return next((what for start, what in signatures.items() if head.startswith(start)), None)
+
+
+def _first_line(error: BaseException) -> str:
+    """GDAL's own words, without the path of the machine that rasterio puts before them."""
+    cause = error.__cause__ or error
+    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    words = [word.rsplit("/", 1)[-1] if word.lstrip("'\"").startswith("/") else word for word in text.split(" ")]
+    return " ".join(words)
+
+
+def _escaped(stem: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in stem)

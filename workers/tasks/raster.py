@@ -1,0 +1,94 @@
+"""raster_validate and raster_convert: whether a raster can become a COG, and the COG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from codegen.messages.raster import ProcessRasterParameters, ValidateRasterParameters
+from codegen.messages.raster_report import CogReport, RasterReport
+from codegen.messages.request import RasterOptions, RequestIdentity
+from workers import cog, raster_report, raster_source, stac
+from workers.context import Task
+from workers.registry import handles
+
+
+@handles("raster_validate", ValidateRasterParameters)
+def validate(task: Task[ValidateRasterParameters]) -> dict[str, Any]:
+    """Read the raster as a whole; report, or refuse."""
+    wanted = task.parameters
+    with task.storage.open_source(wanted.source_path, wanted.source_roots) as source:
+        path = raster_source.find(source, wanted.source_path)
+        report = raster_report.examine(path, source.name, wanted, wanted.source_crs, task.check)
+    task.log.info("raster examined", kind=report.kind, width=report.grid.width, height=report.grid.height, bands=len(report.bands))
+    return {"validation": report.model_dump(), "warnings": [warning.model_dump() for warning in report.warnings]}
+
+
+@handles("raster_convert", ProcessRasterParameters)
+def convert(task: Task[ProcessRasterParameters]) -> dict[str, Any]:
+    """Make the COG of a validated raster and publish it."""
+    wanted = task.parameters
+    report = RasterReport.model_validate(wanted.validation)
+    with task.storage.open_source(wanted.source_path, wanted.source_roots) as source:
+        path = raster_source.find(source, wanted.source_path)
+        return make(task, path, source.name, report, wanted, stac.name(wanted.stac_item_id)).model_dump()
+
+
+def key_of(identity: RequestIdentity, name: str) -> str:
+    """The key of an artefact of a request's revision."""
+    return f"{identity.client_id}/{identity.request_id}/r{identity.revision}/{name}"
+
+
+def make(
+    task: Task[Any], path: Path, name: str, report: RasterReport, options: RasterOptions, stem: str, item_id: str | None = None
+) -> CogReport:
+    """Make a COG under the attempt's name, prove it, publish it by a rename. A failure leaves nothing."""
+    key = key_of(task.parameters, f"{stem}.tif")
+    profile = cog.choose(report, options)
+    claimed = task.claimed
+    attempt = task.storage.attempt_path(key, claimed.task_id, claimed.attempt)
+    with _removed_on_failure(attempt):
+        cog.write(path, name, report, options, profile, attempt)
+        task.check()
+        made = cog.verify(path, name, report, options, profile, attempt, task.check)
+        size, checksum = attempt.stat().st_size, raster_report.checksum(attempt, task.check)
+        task.check()
+        # What a GeoTIFF cannot hold itself (attribute tables) lies beside it; the COG is there last.
+        beside = attempt.with_name(f"{attempt.name}.aux.xml")
+        if beside.exists():
+            task.storage.publish(beside, f"{key}.aux.xml")
+        href = task.storage.publish(attempt, key)
+    task.log.info("COG published", key=key, size=size, compression=profile.compression, kind=profile.kind)
+    return CogReport(
+        key=key,
+        href=href,
+        size=size,
+        checksum=checksum,
+        grid=made.grid,
+        bands=made.bands,
+        nodata=raster_report.told_nodata(made.nodata),
+        overviews=made.overviews,
+        largest_error=made.largest_error,
+        profile=profile,
+        source=report.source,
+        datetime=report.datetime,
+        bbox=made.footprint.bbox,
+        geometry=made.footprint.geometry,
+        minzoom=made.minzoom,
+        maxzoom=made.maxzoom,
+        warnings=report.warnings,
+        item_id=item_id,
+    )
+
+
+@contextmanager
+def _removed_on_failure(attempt: Path) -> Iterator[None]:
+    """Remove the attempt's file and what GDAL made beside it, should the block fail; a cancellation is a failure here."""
+    try:
+        yield
+    except BaseException:
+        for leftover in attempt.parent.glob(f"{attempt.name}*"):
+            leftover.unlink(missing_ok=True)
+        raise
