@@ -114,6 +114,7 @@ def _table(model: type[TableModel], types: EnumNames, keys: Keys) -> Table:
     key = primary_key(model)
     _refuse_unknown_columns(model, [*key, *(column for unique in uniques for column in unique.columns)])
     columns = [replace(column, nullable=False) if column.name in key else column for column in columns]
+    _refuse_blind_grants(model)
     checks += [Check(_named(check.name), sql.SQL("{}").format(sql.SQL(check.expression))) for check in options.checks]
     storage = dict(options.storage)
     if options.fillfactor is not None:
@@ -248,6 +249,17 @@ def _refuse_unknown_columns(model: type[TableModel], columns: Iterable[str]) -> 
     for column in columns:
         if column not in model.model_fields:
             raise RefusedError(model.__name__, f"its table options name a column {column!r} that it does not have", "name its fields")
+
+
+def _refuse_blind_grants(model: type[TableModel]) -> None:
+    """Row-level security shows nothing to a role without a policy, whatever it was granted."""
+    options = model.__table__
+    seeing = {policy.role for policy in options.policies}
+    for role in options.grants:
+        if seeing and role not in seeing:
+            raise RefusedError(
+                model.__name__, f"{role} is granted rights and no policy lets it see a row", "add a Policy for it, or leave the grant out"
+            )
 
 
 def _documentation(model: type[TableModel]) -> str:

@@ -25,6 +25,10 @@ def own_rows(column: str = "client_id") -> list[Policy]:
     ]
 
 
+OPERATORS = Policy("operators", "geomill_admin", "true", command="select")
+"""What is granted to administrators they see whole."""
+
+
 class Client(Table):
     """A data hub that may submit requests."""
 
@@ -72,7 +76,7 @@ class Request(Table):
             Index(("status", "updated_at"), where="status IN ('pending', 'processing')", name="idx_requests_open"),
         ],
         only_these_indexes="clients list by creation, the janitor looks at what is open; nothing else sorts by a timestamp",
-        policies=own_rows(), grants={"geomill_api": ("SELECT", "INSERT", "UPDATE"), "geomill_admin": ("SELECT",)},
+        policies=[*own_rows(), OPERATORS], grants={"geomill_api": ("SELECT", "INSERT", "UPDATE"), "geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
     request_id: Annotated[str, Column(primary_key=True)] = Field(min_length=32, max_length=32, pattern="^[0-9a-f]+$", description="First 32 hex digits of the SHA-256 of client, dataset, resource and version")
@@ -191,7 +195,7 @@ class WebhookDelivery(Table):
         schema="platform", name="webhook_deliveries", unique=[("request_id", "revision")],
         indexes=[Index(("next_attempt_at",), where="status IN ('pending', 'failed')", name="idx_webhook_deliveries_due")],
         only_these_indexes="the deliverer reads what is due; nothing else is read in bulk",
-        policies=[Policy("engine", "geomill_owner", "true")], grants={"geomill_admin": ("SELECT",)},
+        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
     delivery_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
