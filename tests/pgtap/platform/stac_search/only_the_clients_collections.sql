@@ -1,5 +1,6 @@
 BEGIN;
 SELECT plan(22);
+SET LOCAL client_min_messages = warning;
 SELECT tests.given_client() \gset
 SELECT tests.given_client('other') \gset
 SET LOCAL search_path = pgstac, public;
