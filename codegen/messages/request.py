@@ -59,7 +59,7 @@ class VectorConfig(CommonConfig):
     table_name: Identifier | None = Field(default=None, description="Table in schema geo; default: slug of dataset, resource and version")
     layer: str | None = Field(default=None, min_length=1, max_length=255, description="Layer of a file that has several")
     arcgis_mode: bool = Field(default=False, description="Call the geometry column shape, as ArcGIS Enterprise does")
-    geometry_type: Literal["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRY"] | None = Field(default=None, description="Type of the geometry column; default: the multi type of what the file holds")
+    geometry_type: Literal["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRY"] | None = Field(default=None, description="Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only")
     keep_z: bool = Field(default=False, description="Keep Z coordinates")
     indexes: list[Identifier] = Field(default_factory=list, max_length=20, description="Columns to index, by their names in the table")
     on_reject: Literal["quarantine", "fail"] = Field(default="quarantine", description="What a row that cannot be ingested means")

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from codegen.messages.base import Message
 from codegen.messages.request import Identifier, RequestIdentity, RequestSource, VectorConfig
 
 
@@ -27,3 +28,60 @@ class VectorCatalogParameters(RequestIdentity):
     datetime: str | None = Field(default=None, description="When the data is from")
     stac_collection: str = Field(max_length=100, description="STAC collection that the item goes to")
     vector: dict[str, Any] = Field(description="Report of ingest_vector: rows, columns, extent, CRS, lineage")
+
+
+class Chunk(Message):
+    """A part of a layer that one task loads: the features with start <= fid < end, or all of them."""
+
+    start: int | None = Field(default=None, ge=0, description="First feature id; NULL for the layer's beginning")
+    end: int | None = Field(default=None, ge=0, description="Feature id after the last; NULL for the layer's end")
+
+
+class PlannedColumn(Message):
+    """A column of the source and what it becomes."""
+
+    name: str = Field(max_length=63, description="Name in the table")
+    type: str = Field(description="PostgreSQL type in the table")
+    original: str = Field(description="Name in the source")
+
+
+class SourceReport(Message):
+    """What was read: enough to find it again, and to tell whether it changed."""
+
+    file: str = Field(max_length=1000, description="Name of the file that the request named")
+    member: str | None = Field(default=None, description="Path of the dataset inside the archive, where it is one")
+    format: str = Field(max_length=50, description="Format, decided from the content: shp, gpkg, geojson, fgb")
+    layer: str = Field(description="Layer")
+    encoding: str | None = Field(default=None, description="Encoding to read text with, where the file does not say")
+    crs: str = Field(max_length=50, description="EPSG:n, or a short name")
+    crs_wkt: str | None = Field(default=None, description="WKT of the CRS, where it has no code")
+    bytes: int = Field(ge=0, description="Size of the file and what belongs to it")
+    sha256: str = Field(min_length=64, max_length=64, description="SHA-256 of the file; of several (a shapefile), one after the other by name")
+    modified: str = Field(description="The file's own time (RFC 3339)")
+
+
+class VectorPlan(Message):
+    """What inspect found and decided: load and publish keep to it."""
+
+    source: SourceReport = Field(description="The source")
+    stamp: str = Field(description="Sizes and times of its files; a difference means that they changed since")
+    srid: int | None = Field(default=None, description="The source's CRS in spatial_ref_sys; NULL where it is not there")
+    features: int | None = Field(default=None, ge=0, description="Features in the layer; NULL where the file does not know")
+    geometry_type: str = Field(description="Type of the geometry column, e.g. MULTIPOLYGONZ")
+    columns: list[PlannedColumn] = Field(description="The source's columns, in its order")
+    batch_rows: int = Field(ge=1, description="Rows to hold in memory at a time")
+    chunks: list[Chunk] = Field(min_length=1, description="Parts to load; each becomes a task")
+    warnings: list[dict[str, Any]] = Field(default_factory=list, description="What the client should know")
+
+
+class ChunkReport(Message):
+    """What became of the features of a chunk: read = inserted + rejected."""
+
+    read: int = Field(ge=0, description="Features read")
+    inserted: int = Field(ge=0, description="Rows in the table")
+    rejected: int = Field(ge=0, description="Features that became no row")
+    repaired: int = Field(default=0, ge=0, description="Invalid geometries made valid")
+    linearised: int = Field(default=0, ge=0, description="Curves turned into lines")
+    without_geometry: int = Field(default=0, ge=0, description="Rows whose geometry is null or empty")
+    reasons: dict[str, int] = Field(default_factory=dict, description="Rejected features by code")
+    altered: dict[str, dict[str, int]] = Field(default_factory=dict, description="Values that could not be kept as they were: by what was done, then by column")

@@ -1,0 +1,236 @@
+"""The tasks of `ingest_vector`: inspect plans and makes the staging table, load fills it, publish puts it in its place.
+
+Every one of them does its work and its completion in one transaction, so that a worker may die at any moment: what it did
+is then all there, once, or not there at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import sql
+
+from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, PlannedColumn, SourceReport, VectorPlan
+from workers.context import Completed, Task
+from workers.errors import TaskError
+from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
+from workers.registry import handles
+from workers.vector import crs as crs_module
+from workers.vector import geojson, layer, load, plan, publish
+from workers.vector import reports as words
+from workers.vector.batches import Alterations, read
+from workers.vector.formats import Format
+from workers.vector.source import Dataset, open_dataset
+
+INSPECT, LOAD = 1, 2
+
+
+@handles("vector_inspect", IngestVectorParameters)
+def inspect(task: Task[IngestVectorParameters]) -> Completed:
+    """Decide everything that load and publish keep to, and make the table that rows are loaded into."""
+    asked = task.parameters
+    with _dataset(task) as dataset:
+        found = layer.describe(dataset, asked.layer)
+        if found.features == 0:
+            raise TaskError(
+                "SOURCE_HAS_NO_FEATURES", f"Layer {found.name} of {dataset.name} has no features", category="data", field="source_path",
+                value=dataset.name, remediation="Upload a layer with features",
+            )  # fmt: skip
+        if not found.kinds.types:
+            raise TaskError(
+                "SOURCE_HAS_NO_GEOMETRY", f"No feature of layer {found.name} of {dataset.name} has a geometry", category="data",
+                field="source_path", value=dataset.name, remediation="Upload a layer with geometries",
+            )  # fmt: skip
+        source_crs = crs_module.decide(found.crs, asked.source_crs, is_default=found.crs_is_default)
+        builder = _builder(asked)
+        columns = builder.name_columns(found.columns)
+        builder.indexed_columns(columns, asked.indexes)
+        geometry_type = plan.geometry_type(found.kinds, asked.geometry_type, keep_z=asked.keep_z)
+        source = SourceReport(
+            file=dataset.name,
+            member=dataset.member,
+            format=dataset.format.value,
+            layer=found.name,
+            encoding=found.encoding,
+            crs=source_crs.name,
+            crs_wkt=None if source_crs.code else source_crs.wkt,
+            bytes=dataset.size,
+            sha256=dataset.sha256(task.check),
+            modified=dataset.modified.isoformat(),
+        )
+        chunks = plan.chunks(dataset, found, asked.chunk_rows)
+        batch_rows = plan.batch_rows(dataset, found)
+        stamp = dataset.stamp
+    staging = publish.staging_name(task.claimed.job_id)
+    with task.effects() as effects:
+        # What could be refused at the very end is refused now, before hours of loading.
+        publish.replaceable(effects.connection, asked.table_name, _mark(task))
+        decided = VectorPlan(
+            source=source,
+            stamp=stamp,
+            srid=source_crs.srid(effects.connection),
+            features=found.features,
+            geometry_type=geometry_type,
+            columns=[PlannedColumn(name=column.name, type=column.type.value, original=column.original) for column in columns],
+            batch_rows=batch_rows,
+            chunks=chunks,
+            warnings=words.of_layer(found, source, geometry_type, asked.source_crs),
+        )
+        # Left behind where app was rebuilt under a running job: nobody else can have this name.
+        effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
+        effects.connection.execute(builder.create_table(columns, geometry_type, staging, publish.SCHEMA))
+        return effects.complete(decided.model_dump(mode="json"))
+
+
+@handles("vector_load", IngestVectorParameters)
+def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
+    """Load the features of one chunk: each becomes a row or a reject."""
+    decided, chunk = _plan(task), Chunk.model_validate(task.item)
+    altered = Alterations()
+    with _dataset(task) as dataset:
+        _require_same(dataset, decided)
+        with task.effects() as effects:
+            connection = effects.connection
+            columns = _columns(decided)
+            rows, curves, without = load.stage(connection, columns, read(dataset, decided, chunk, altered), task.check)
+            if without and dataset.format is Format.GEOJSON:
+                unreadable = geojson.unreadable(dataset.path, set(without), rows)
+                ids = [without[position] for position in sorted(unreadable)]
+                load.reject(connection, ids, "GEOMETRY_UNREADABLE", "its coordinates are not those of a geometry of its type")
+            target = load.Target(
+                schema=publish.SCHEMA,
+                table=publish.staging_name(task.claimed.job_id),
+                geometry_column=_builder(task.parameters).geometry_column.value,
+                geometry_type=decided.geometry_type,
+                columns=columns,
+                constants=_constants(task, decided),
+            )
+            task.check()
+            origin = load.From(decided.srid, decided.source.crs_wkt or decided.source.crs)
+            report = load.insert(connection, target, origin, rows=rows, curves=curves, altered=altered)
+            if report.read != report.inserted + report.rejected:
+                raise _unreconciled(f"{report.read} features were read, {report.inserted} inserted and {report.rejected} rejected")
+            if report.rejected:
+                load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided))
+            return effects.complete(report.model_dump(mode="json"))
+
+
+@handles("vector_publish", IngestVectorParameters)
+def publish_table(task: Task[IngestVectorParameters]) -> Completed:
+    """Reconcile the counts, complete the table, and put it in the place of the published one."""
+    asked, decided = task.parameters, _plan(task)
+    parts = [ChunkReport.model_validate(result.result_data) for result in task.results(LOAD)]
+    total = words.total(parts)
+    _judge(asked, decided, total)
+    staging, builder, columns = publish.staging_name(task.claimed.job_id), _builder(asked), _columns(decided)
+    with task.effects() as effects:
+        connection = effects.connection
+        held = publish.contents(connection, staging, builder.geometry_column.value)
+        if held.rows != total.inserted:
+            raise _unreconciled(f"{total.inserted} rows were inserted, and the table has {held.rows}")
+        if held.bbox is None:
+            raise TaskError(
+                "SOURCE_HAS_NO_GEOMETRY", "No row has a geometry", category="data", field="source_path", value=decided.source.file,
+                remediation="Upload a layer with geometries",
+            )  # fmt: skip
+        publish.complete(connection, builder, columns, staging, asked.indexes, task.check)
+        said = asked.description or asked.title or f"{decided.source.layer}, from {decided.source.file}"
+        indexed = builder.indexed_columns(columns, asked.indexes)
+        publish.swap(connection, staging, asked.table_name, indexed, _mark(task), said, asked.client_role, task.check)
+        warnings = [*decided.warnings, *words.of_rows(total)]
+        return effects.complete(
+            {
+                "vector": {
+                    "table": f"{publish.SCHEMA}.{asked.table_name}",
+                    "geometry_column": builder.geometry_column.value,
+                    "geometry_type": decided.geometry_type,
+                    "rows": held.rows,
+                    "read": total.read,
+                    "rejected": total.rejected,
+                    "repaired": total.repaired,
+                    "bbox": held.bbox,
+                    "columns": [column.model_dump() for column in decided.columns],
+                    "source": decided.source.model_dump(exclude_none=True),
+                    "warnings": warnings,
+                },
+                "endpoints": {"table": f"{publish.SCHEMA}.{asked.table_name}"},
+                "warnings": warnings,
+            }
+        )
+
+
+def _judge(asked: IngestVectorParameters, decided: VectorPlan, total: ChunkReport) -> None:
+    """What a count means: whether everything was read, and whether the rejects are too many."""
+    if decided.features is not None and total.read != decided.features:
+        raise _unreconciled(f"the layer has {decided.features} features, {total.read} were read")
+    few = asked.max_rejects is None or total.rejected <= asked.max_rejects
+    if total.rejected and (asked.on_reject == "fail" or not few or total.inserted == 0):
+        why = (
+            "on_reject is fail" if asked.on_reject == "fail"
+            else f"max_rejects is {asked.max_rejects}" if not few
+            else "nothing is left"
+        )  # fmt: skip
+        raise TaskError(
+            "ROWS_REJECTED", f"{total.rejected} of {total.read} features were rejected, and {why}", category="data", field="source_path",
+            value=decided.source.file, context={"reasons": total.reasons},
+            remediation="Read the reasons with platform.get_rejects and mend the file, or allow the rejects by on_reject and max_rejects",
+        )  # fmt: skip
+
+
+def _unreconciled(what: str) -> TaskError:
+    return TaskError(
+        "COUNTS_DIFFER", f"The counts do not agree: {what}", category="system",
+        remediation="Retry the request; report it if it happens again",
+    )  # fmt: skip
+
+
+@contextmanager
+def _dataset(task: Task[IngestVectorParameters]) -> Iterator[Dataset]:
+    asked = task.parameters
+    with open_dataset(task.storage, asked.source_path, asked.source_roots, asked.layer) as dataset:
+        yield dataset
+
+
+def _require_same(dataset: Dataset, decided: VectorPlan) -> None:
+    if dataset.stamp != decided.stamp:
+        raise TaskError(
+            "SOURCE_CHANGED", f"{dataset.name} has changed since it was inspected", category="user", field="source_path",
+            value=dataset.name, remediation="Submit the request again when the file is complete",
+        )  # fmt: skip
+
+
+def _plan(task: Task[IngestVectorParameters]) -> VectorPlan:
+    return VectorPlan.model_validate(task.results(INSPECT)[0].result_data)
+
+
+def _builder(asked: IngestVectorParameters) -> GeoTableBuilder:
+    return GeoTableBuilder(GeometryColumn.ARCGIS if asked.arcgis_mode else GeometryColumn.POSTGIS)
+
+
+def _columns(decided: VectorPlan) -> Sequence[TableColumn]:
+    return [TableColumn(column.name, ColumnType(column.type), column.original) for column in decided.columns]
+
+
+def _mark(task: Task[IngestVectorParameters]) -> publish.Mark:
+    asked = task.parameters
+    return publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
+
+
+def _origin(decided: VectorPlan) -> str:
+    source = decided.source
+    return " ".join(filter(None, [source.file, source.member, source.layer if source.format == Format.GEOPACKAGE else None]))
+
+
+def _constants(task: Task[IngestVectorParameters], decided: VectorPlan) -> dict[str, Any]:
+    """The standard columns that all rows of a chunk share; the others have defaults."""
+    return {
+        "source_file": decided.source.file[-500:],
+        "source_format": decided.source.format,
+        "source_crs": decided.source.crs,
+        "stac_item_id": task.parameters.stac_item_id,
+        "stac_collection_id": task.parameters.stac_collection,
+        "etl_job_id": task.claimed.job_id,
+        "etl_batch_id": str(task.claimed.task_index),
+    }

@@ -1,0 +1,264 @@
+"""Rows into a table: COPY into staging, then one set-based INSERT … SELECT that parses, repairs, transforms and sorts out.
+
+The geometry travels as WKB in a bytea, because COPY into a geometry column accepts what later reads choke on. The statement
+is written for good rows. Where a row makes it fail, it is undone, each row is tried alone by geo.geometry_problem, which
+traps, and the statement runs again without those that cannot be used.
+
+Guarantees: read = inserted + rejected; everything in the caller's transaction; temporary tables go with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from codegen.messages.vector import ChunkReport
+from workers.errors import is_transient
+from workers.geo_table import ColumnType, TableColumn
+from workers.vector.batches import Alterations, Batch
+from workers.vector.crs import WGS84
+
+# Names of our own are upper case: columns of a table are lower case, and cannot be the same.
+BATCH = sql.Identifier("pg_temp", "vector_batch")
+REJECTED = sql.Identifier("pg_temp", "vector_rejected")
+
+# About a centimetre: coordinates that were rounded on their way lie this far out.
+TOLERANCE = 1e-7
+_PAGE = 500
+_LONGEST_PROPERTIES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    """The table that rows go to."""
+
+    schema: str
+    table: str
+    geometry_column: str
+    geometry_type: str
+    columns: Sequence[TableColumn]
+    constants: Mapping[str, Any]
+    """Standard columns that have the same value in every row."""
+
+    @property
+    def base(self) -> str:
+        """The geometry's type without dimensions."""
+        return self.geometry_type.removesuffix("Z")
+
+    @property
+    def has_z(self) -> bool:
+        """Whether heights are kept."""
+        return self.geometry_type.endswith("Z")
+
+
+@dataclass(frozen=True)
+class From:
+    """The CRS that the rows are in: a row of spatial_ref_sys, or the WKT where there is none."""
+
+    srid: int | None
+    wkt: str | None = None
+
+
+def stage(
+    connection: psycopg.Connection[Any], columns: Sequence[TableColumn], batches: Iterable[Batch], check: Callable[[], None]
+) -> tuple[int, int, dict[int, int]]:
+    """COPY the batches into staging. Returns the rows, the curves among them, and position and id of rows without geometry."""
+    connection.execute("SET LOCAL client_min_messages = error")
+    # Temporary tables have no statistics, and the plan is the same without.
+    connection.execute("SET LOCAL jit = off")
+    definitions = sql.SQL("").join(sql.SQL(", {} {}").format(sql.Identifier(c.name), sql.SQL(ColumnType(c.type).value)) for c in columns)
+    connection.execute(sql.SQL('CREATE TEMPORARY TABLE vector_batch ("ROW" bigint, "WKB" bytea{}) ON COMMIT DROP').format(definitions))
+    connection.execute('CREATE TEMPORARY TABLE vector_rejected ("ROW" bigint, code text, reason text) ON COMMIT DROP')
+    rows, curves = 0, 0
+    without: dict[int, int] = {}
+    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(BATCH)) as copy:
+        copy.set_types(["int8", "bytea", *(_copy_type(column.type) for column in columns)])
+        for batch in batches:
+            check()
+            for row in batch.rows():
+                copy.write_row(row)
+            without |= {rows + at: batch.ids[at] for at, geometry in enumerate(batch.geometries) if geometry is None}
+            rows += len(batch.ids)
+            curves += batch.kinds.curves
+    return rows, curves, without
+
+
+def reject(connection: psycopg.Connection[Any], ids: Iterable[int], code: str, reason: str) -> None:
+    """Set staged rows aside before `insert`."""
+    with connection.cursor() as cursor:
+        cursor.executemany(sql.SQL("INSERT INTO {} VALUES (%s, %s, %s)").format(REJECTED), [(one, code, reason) for one in ids])
+
+
+def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, rows: int, curves: int, altered: Alterations) -> ChunkReport:
+    """The staged rows into the table, or among the rejected ones, which stay in staging for `record`."""
+    statement = _insert_statement(target, crs, linearise=curves > 0)
+    values = {**target.constants, "crs_wkt": crs.wkt, "srid": crs.srid}
+    try:
+        with connection.transaction():
+            [counts] = connection.execute(statement, values).fetchall()
+    except psycopg.Error as error:
+        if connection.closed or is_transient(error) or isinstance(error, psycopg.errors.QueryCanceled):
+            raise
+        connection.execute(_PROBLEMS, values)
+        [counts] = connection.execute(statement, values).fetchall()
+    reasons = dict(connection.execute(sql.SQL("SELECT code, count(*) FROM {} GROUP BY code ORDER BY code").format(REJECTED)).fetchall())
+    inserted, repaired, without_geometry = counts
+    return ChunkReport(
+        read=rows,
+        inserted=inserted,
+        rejected=sum(reasons.values()),
+        repaired=repaired,
+        linearised=curves,
+        without_geometry=without_geometry,
+        reasons=reasons,
+        altered=altered.listed(),
+    )
+
+
+def record(connection: psycopg.Connection[Any], task_id: int, attempt: int, source: str) -> None:
+    """Write the rejected rows, with their attributes, where their client can read them."""
+    connection.execute(
+        sql.SQL("""
+            SELECT sum(platform.record_rejects(%(task_id)s, %(attempt)s, %(source)s, page.rejects))
+              FROM (SELECT jsonb_agg(one.reject ORDER BY one.position) AS rejects
+                      FROM (SELECT row_number() OVER (ORDER BY r."ROW") AS position,
+                                   jsonb_build_object('source_row', r."ROW", 'code', r.code, 'reason', r.reason,
+                                       'properties', CASE WHEN length(p.properties::text) <= %(longest)s THEN p.properties END) AS reject
+                              FROM {rejected} AS r
+                              JOIN {batch} AS b USING ("ROW")
+                             CROSS JOIN LATERAL (SELECT to_jsonb(b) - 'ROW' - 'WKB' AS properties) AS p) AS one
+                     GROUP BY one.position / %(page)s) AS page
+        """).format(rejected=REJECTED, batch=BATCH),
+        {"task_id": task_id, "attempt": attempt, "source": source, "longest": _LONGEST_PROPERTIES, "page": _PAGE},
+    )
+
+
+def _copy_type(column_type: ColumnType) -> str | int:
+    name = ColumnType(column_type).value
+    info = psycopg.adapters.types[name.removesuffix("[]")]
+    return info.array_oid if name.endswith("[]") else info.oid
+
+
+def _in_wgs84(geometry: sql.Composable, crs: From) -> sql.Composed:
+    if crs.srid == WGS84:
+        return sql.Composed([geometry])
+    if crs.srid is not None:
+        return sql.SQL("public.ST_Transform({}, 4326)").format(geometry)
+    return sql.SQL("public.ST_Transform({}, {}, 4326)").format(geometry, sql.Placeholder("crs_wkt"))
+
+
+_PROBLEMS = sql.SQL("""
+    INSERT INTO {rejected}
+    SELECT b."ROW", p.code, p.reason
+      FROM {batch} AS b CROSS JOIN LATERAL geo.geometry_problem(b."WKB", %(srid)s::integer, %(crs_wkt)s::text) AS p
+     WHERE p.code IS NOT NULL AND NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
+""").format(rejected=REJECTED, batch=BATCH)
+
+# Each step names what the next one needs more than once: P parsed, G in EPSG:4326, FIXED repaired, SHAPED of the column's
+# type. OFFSET 0 keeps the planner from merging the steps, which would repeat their work.
+_INSERT = """
+    WITH parsed AS (
+        SELECT b.*, public.ST_GeomFromWKB(b."WKB", {srid}) AS "P"
+          FROM {batch} AS b
+         WHERE NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
+        OFFSET 0
+    ), placed AS (
+        SELECT p.*, {in_wgs84} AS "G" FROM parsed AS p OFFSET 0
+    ), looked_at AS (
+        SELECT p.*, p."G" IS NULL OR public.ST_IsEmpty(p."G") AS "NONE",
+               public.ST_XMin(p."G") >= -180 - {tolerance} AND public.ST_XMax(p."G") <= 180 + {tolerance}
+               AND public.ST_YMin(p."G") >= -90 - {tolerance} AND public.ST_YMax(p."G") <= 90 + {tolerance} AS "INSIDE"
+          FROM placed AS p
+        OFFSET 0
+    ), judged AS (
+        SELECT l.*, l."NONE" OR NOT l."INSIDE" OR public.ST_IsValid(l."G") AS "VALID" FROM looked_at AS l OFFSET 0
+    ), fixed AS (
+        SELECT j.*, CASE
+                   WHEN j."NONE" OR NOT j."INSIDE" THEN NULL
+                   WHEN j."VALID" THEN {simplest}
+                   WHEN public.GeometryType(j."G") = 'GEOMETRYCOLLECTION' THEN public.ST_CollectionHomogenize(public.ST_MakeValid(j."G"))
+                   ELSE public.ST_CollectionExtract(public.ST_MakeValid(j."G"), public.ST_Dimension(j."G") + 1)
+               END AS "FIXED"
+          FROM judged AS j
+        OFFSET 0
+    ), cast_to_type AS (
+        SELECT f.*, {shaped} AS "SHAPED" FROM fixed AS f OFFSET 0
+    ), coded AS (
+        SELECT c.*, CASE
+                   WHEN c."NONE" THEN NULL
+                   WHEN NOT c."INSIDE" THEN 'GEOMETRY_OUT_OF_RANGE'
+                   WHEN c."FIXED" IS NULL OR public.ST_IsEmpty(c."FIXED") THEN 'GEOMETRY_NOT_REPAIRABLE'
+                   WHEN {base} <> 'GEOMETRY' AND public.GeometryType(c."SHAPED") <> {base} THEN 'GEOMETRY_TYPE_MISMATCH'
+               END AS "CODE"
+          FROM cast_to_type AS c
+        OFFSET 0
+    ), shaped AS MATERIALIZED (
+        SELECT {attributes} c."ROW", NOT c."VALID" AS "REPAIRED", c."NONE", c."CODE",
+               CASE WHEN NOT c."NONE" AND c."CODE" IS NULL THEN c."SHAPED" END AS "SHAPED",
+               CASE c."CODE"
+                   WHEN 'GEOMETRY_OUT_OF_RANGE' THEN format('it spans longitude %%s to %%s and latitude %%s to %%s',
+                       public.ST_XMin(c."G"), public.ST_XMax(c."G"), public.ST_YMin(c."G"), public.ST_YMax(c."G"))
+                   WHEN 'GEOMETRY_NOT_REPAIRABLE' THEN
+                       'it is invalid, and nothing is left once it is repaired: ' || public.ST_IsValidReason(c."G")
+                   WHEN 'GEOMETRY_TYPE_MISMATCH' THEN format('it is a %%s, and the table holds %%s', public.GeometryType(c."FIXED"), {base})
+               END AS "REASON"
+          FROM coded AS c
+    ), loaded AS (
+        INSERT INTO {table} ({names}) SELECT {values} FROM shaped AS s WHERE s."CODE" IS NULL
+    ), rejected AS (
+        INSERT INTO {rejected} SELECT s."ROW", s."CODE", s."REASON" FROM shaped AS s WHERE s."CODE" IS NOT NULL
+    )
+    SELECT count(*) FILTER (WHERE "CODE" IS NULL), count(*) FILTER (WHERE "CODE" IS NULL AND "REPAIRED"),
+           count(*) FILTER (WHERE "CODE" IS NULL AND "NONE")
+      FROM shaped
+"""
+
+
+def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Composed:
+    """One statement: shape every row, insert the usable ones, set the others aside, count."""
+    parsed = sql.SQL('p."P"')
+    if linearise:
+        parsed = sql.SQL(
+            """CASE WHEN public.GeometryType(p."P") IN ('CIRCULARSTRING', 'COMPOUNDCURVE', 'CURVEPOLYGON', 'MULTICURVE', 'MULTISURFACE')
+                      OR public.ST_HasArc(p."P") THEN public.ST_CurveToLine(p."P") ELSE p."P" END"""
+        )
+    flat = sql.SQL("public.ST_Force3DZ({})" if target.has_z else "public.ST_Force2D({})").format(parsed)
+    return sql.SQL(_INSERT).format(
+        attributes=sql.SQL("").join(sql.SQL("c.{}, ").format(sql.Identifier(column.name)) for column in target.columns),
+        base=sql.Literal(target.base),
+        shaped=sql.SQL("public.ST_Force3DZ({})" if target.has_z else "{}").format(sql.SQL(_shaped(target.base))),
+        simplest=sql.SQL(
+            'j."G"'
+            if target.base == "GEOMETRY"
+            else """CASE WHEN public.GeometryType(j."G") = 'GEOMETRYCOLLECTION' THEN public.ST_CollectionHomogenize(j."G") ELSE j."G" END"""
+        ),
+        tolerance=sql.Literal(TOLERANCE),
+        in_wgs84=_in_wgs84(flat, crs),
+        srid=sql.Literal(crs.srid or 0),
+        batch=BATCH,
+        rejected=REJECTED,
+        table=sql.Identifier(target.schema, target.table),
+        names=sql.SQL(", ").join(
+            sql.Identifier(name) for name in [*target.constants, target.geometry_column, *(column.name for column in target.columns)]
+        ),
+        values=sql.SQL(", ").join(
+            [
+                *(sql.Placeholder(name) for name in target.constants),
+                sql.SQL('s."SHAPED"'),
+                *(sql.SQL("s.{}").format(sql.Identifier(column.name)) for column in target.columns),
+            ]
+        ),
+    )
+
+
+def _shaped(base: str) -> LiteralString:
+    """A geometry as the column's type wants it: a multi of one, the one of a multi, or as it is."""
+    if base.startswith("MULTI"):
+        return 'public.ST_Multi(f."FIXED")'
+    if base == "GEOMETRY":
+        return 'f."FIXED"'
+    return 'CASE WHEN public.ST_NumGeometries(f."FIXED") = 1 THEN public.ST_GeometryN(f."FIXED", 1) ELSE f."FIXED" END'

@@ -1,0 +1,209 @@
+"""A loaded table becomes the published one: indexes, statistics, then one swap by rename.
+
+Readers see the old table until the caller's transaction commits, then the new one, never neither. The old one's locks are
+asked for last, for a second at a time, so that no queue forms behind them. A table that is not this request's is never
+touched: geomill's tables say in the last line of their comment whose they are.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from workers.errors import TaskError
+from workers.geo_table import GeoTableBuilder, TableColumn, named_after, rename_statements
+
+SCHEMA = "geo"
+READER = "geomill_reader"
+LOCK_ATTEMPTS = 30
+LOCK_SECONDS = 1
+_STAGING = 24
+_MARK = re.compile(
+    r"geomill: client=(?P<client>\S+) request=(?P<request>\S+) revision=(?P<revision>\d+) job=(?P<job>\S+)(?P<first> first)?$"
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Whose a table is: the last line of its comment."""
+
+    client_id: str
+    request_id: str
+    revision: int
+    job_id: str
+    first: bool = True
+    """Whether there was no table of the request's before it, so that an end without success leaves nothing to keep."""
+
+    @classmethod
+    def of(cls, comment: str | None) -> Mark | None:
+        """The mark in a comment; None for a table that is not geomill's."""
+        found = _MARK.match((comment or "").rpartition("\n")[2])
+        if found is None:
+            return None
+        return cls(found["client"], found["request"], int(found["revision"]), found["job"], first=found["first"] is not None)
+
+    def __str__(self) -> str:
+        first = " first" if self.first else ""
+        return f"geomill: client={self.client_id} request={self.request_id} revision={self.revision} job={self.job_id}{first}"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a loaded table holds."""
+
+    rows: int
+    bbox: list[float] | None
+
+
+def staging_name(job_id: str) -> str:
+    """The table that a job loads into."""
+    return f"_load_{job_id[:_STAGING]}"
+
+
+def contents(connection: psycopg.Connection[Any], table: str, geometry_column: str) -> Contents:
+    """Count the rows of a loaded table, and find their box."""
+    if not _exists(connection, table):
+        raise TaskError(
+            "STAGING_GONE", f"What was loaded into {table} is no longer there", category="system",
+            remediation="Retry the request: it begins anew",
+        )  # fmt: skip
+    [(rows, *box)] = connection.execute(
+        sql.SQL("""
+            SELECT c.rows, public.ST_XMin(c.box), public.ST_YMin(c.box), public.ST_XMax(c.box), public.ST_YMax(c.box)
+              FROM (SELECT count(*) AS rows, public.ST_Extent({}) AS box FROM {}) AS c
+        """).format(sql.Identifier(geometry_column), sql.Identifier(SCHEMA, table))
+    ).fetchall()
+    return Contents(int(rows), None if box[0] is None else [max(-180.0, box[0]), max(-90.0, box[1]), min(180.0, box[2]), min(90.0, box[3])])
+
+
+def complete(
+    connection: psycopg.Connection[Any],
+    builder: GeoTableBuilder,
+    columns: Sequence[TableColumn],
+    staging: str,
+    indexes: Sequence[str],
+    check: Callable[[], None],
+) -> None:
+    """Key, indexes, trigger, comments and statistics of the loaded table, while nobody waits for it."""
+    for statement in builder.complete_table(columns, staging, SCHEMA, indexes=indexes):
+        check()
+        connection.execute(statement)
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SCHEMA, staging)))
+
+
+def swap(
+    connection: psycopg.Connection[Any],
+    staging: str,
+    table: str,
+    indexed: Sequence[str],
+    mark: Mark,
+    words: str,
+    client_role: str,
+    check: Callable[[], None],
+) -> None:
+    """Put the complete table in the place of the published one, and let its client read it."""
+    old = replaceable(connection, table, mark)
+    if old is not None:
+        _drop(connection, table, check)
+    taken = _taken(connection, named_after(table, indexed))
+    for statement in rename_statements(indexed, staging, table, SCHEMA, taken=taken):
+        connection.execute(statement)
+    marked = replace(mark, first=old is None)
+    name = sql.Identifier(SCHEMA, table)
+    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{words.replace(chr(0), '')}\n\n{marked}")))
+    connection.execute(sql.SQL("GRANT SELECT ON {} TO {}, {}").format(name, sql.Identifier(client_role), sql.Identifier(READER)))
+
+
+def replaceable(connection: psycopg.Connection[Any], table: str, mark: Mark) -> Mark | None:
+    """The mark of the table that is to be replaced; None if there is none. Refuses a table that is not this request's."""
+    row = connection.execute(
+        """
+        SELECT c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE'),
+               pg_catalog.obj_description(c.oid, 'pg_class')
+          FROM pg_catalog.pg_class AS c
+         WHERE c.relnamespace = %s::regnamespace AND c.relname = %s
+        """,
+        (SCHEMA, table),
+    ).fetchone()
+    if row is None:
+        return None
+    found = Mark.of(row[1])
+    if not row[0] or found is None or found.request_id != mark.request_id:
+        raise TaskError(
+            "TABLE_NAME_TAKEN", f"geo.{table} is there, and is not this request's", category="user", field="table_name", value=table,
+            remediation="Give another processing_config.table_name, or have an administrator rename or drop what is there",
+        )  # fmt: skip
+    if found.revision > mark.revision:
+        raise TaskError(
+            "SUPERSEDED", f"geo.{table} already holds revision {found.revision}", category="user", field="revision", value=mark.revision,
+            remediation="Nothing is to be done: a later revision has been published",
+        )  # fmt: skip
+    return found
+
+
+def discard(connection: psycopg.Connection[Any], request_id: str, revision: int, job_ids: Sequence[str]) -> list[str]:
+    """Drop what the jobs of a revision loaded, and the table that it published as the request's first; returns what there was.
+
+    A table that had replaced an earlier revision's stays: what it replaced is gone, and its readers would have nothing.
+    """
+    rows = connection.execute(
+        """
+        SELECT c.relname, pg_catalog.obj_description(c.oid, 'pg_class')
+          FROM pg_catalog.pg_class AS c
+         WHERE c.relnamespace = %s::regnamespace AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+        """,
+        (SCHEMA,),
+    ).fetchall()
+    staging = {staging_name(job_id) for job_id in job_ids}
+    found = []
+    for name, comment in rows:
+        mark = Mark.of(comment)
+        ours = mark is not None and mark.first and (mark.request_id, mark.revision) == (request_id, revision) and mark.job_id in job_ids
+        if name in staging or ours:
+            found.append(name)
+    for name in found:
+        _drop(connection, name, lambda: None)
+    return found
+
+
+def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], None]) -> None:
+    """Drop a table once nobody reads it. Asks for the lock again and again rather than once for long."""
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{LOCK_SECONDS}s")))
+    for _ in range(LOCK_ATTEMPTS):
+        check()
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, table)))
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(LOCK_SECONDS)
+            continue
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise TaskError(
+                "TABLE_HAS_DEPENDENTS", f"geo.{table} cannot be replaced while other objects depend on it: {error.diag.message_detail}",
+                category="user", field="table_name", value=table,
+                remediation="Drop them, retry the request, and make them again; or publish under another version_id",
+            ) from error  # fmt: skip
+        connection.execute("SET LOCAL lock_timeout = 0")
+        return
+    raise TaskError(
+        "TABLE_BUSY", f"geo.{table} has been in use for {LOCK_ATTEMPTS * LOCK_SECONDS * 2} seconds", category="system", retryable=True,
+        field="table_name", value=table, remediation="End the transactions that read it",
+    )  # fmt: skip
+
+
+def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
+    return bool(_taken(connection, [table]))
+
+
+def _taken(connection: psycopg.Connection[Any], names: Sequence[str]) -> list[str]:
+    rows = connection.execute(
+        "SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY (%s)",
+        (SCHEMA, list(names)),
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,90 @@
+"""What the client is told of an ingest: counts added up, and a warning for each thing that is not as it was in the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from codegen.messages.vector import ChunkReport, SourceReport
+from workers.vector.batches import IMPOSSIBLE_VALUE, NUL_REMOVED, READ_AS_LATIN1, ZONE_MISSING, merged
+from workers.vector.layer import Layer
+
+Warning_ = dict[str, Any]
+
+_ALTERED = {
+    NUL_REMOVED: ("NUL_REMOVED", "NUL characters were removed, which PostgreSQL has no place for"),
+    READ_AS_LATIN1: ("ENCODING_WRONG", "Text that is not in the file's encoding was read as ISO-8859-1"),
+    IMPOSSIBLE_VALUE: ("IMPOSSIBLE_VALUES", "Dates and times that do not exist became NULL"),
+    ZONE_MISSING: ("TIME_ZONE_ASSUMED", "Times without a time zone were read as UTC"),
+}
+
+
+def warning(code: str, message: str, remediation: str | None = None) -> Warning_:
+    """One warning, in the shape that requests have them."""
+    return {"code": code, "message": message, "remediation": remediation}
+
+
+def of_layer(layer: Layer, source: SourceReport, geometry_type: str, source_crs: str | None) -> list[Warning_]:
+    """What inspect had to decide where the file is silent, or left out."""
+    said = []
+    if layer.others:
+        names = ", ".join(layer.others[:20])
+        said.append(warning("LAYERS_LEFT_OUT", f"Layers without geometry were left out: {names}"))
+    if layer.encoding is not None:
+        said.append(warning("ENCODING_ASSUMED", f"The file does not say its encoding; {layer.encoding} was assumed", "Add a .cpg file"))
+    if layer.crs_is_default and source_crs is not None and source.crs != "EPSG:4326":
+        said.append(warning("CRS_ASSUMED", f"The GeoJSON names no CRS; {source.crs} was taken as source_crs says, not EPSG:4326"))
+    if layer.kinds.has_z and not geometry_type.endswith("Z"):
+        said.append(warning("Z_DROPPED", "Z coordinates were dropped", "Set processing_config.keep_z to keep them"))
+    if layer.kinds.has_m:
+        said.append(warning("M_DROPPED", "M values were dropped"))
+    if geometry_type.startswith("GEOMETRY"):
+        said.append(warning("GEOMETRY_TYPES_MIXED", f"The table holds geometries of any type; the layer has {_listed(layer.kinds.types)}"))
+    return said
+
+
+def of_rows(total: ChunkReport) -> list[Warning_]:
+    """What load did to rows."""
+    said = []
+    if total.rejected:
+        reasons = ", ".join(f"{code} {count}" for code, count in sorted(total.reasons.items()))
+        said.append(
+            warning(
+                "ROWS_REJECTED",
+                f"{total.rejected} of {total.read} features were rejected: {reasons}",
+                "Read them with platform.get_rejects",
+            )
+        )
+    if total.repaired:
+        said.append(warning("GEOMETRIES_REPAIRED", f"{total.repaired} invalid geometries were made valid"))
+    if total.linearised:
+        said.append(warning("CURVES_LINEARISED", f"{total.linearised} curved geometries were turned into straight segments"))
+    if total.without_geometry:
+        said.append(warning("GEOMETRIES_MISSING", f"{total.without_geometry} rows have no geometry"))
+    for what, (code, message) in _ALTERED.items():
+        if columns := total.altered.get(what):
+            said.append(warning(code, f"{message}: {', '.join(f'{name} {count}' for name, count in sorted(columns.items()))}"))
+    return said
+
+
+def total(parts: Iterable[ChunkReport]) -> ChunkReport:
+    """The reports of all chunks, added up."""
+    listed = list(parts)
+    reasons: Counter[str] = Counter()
+    for part in listed:
+        reasons.update(part.reasons)
+    return ChunkReport(
+        read=sum(part.read for part in listed),
+        inserted=sum(part.inserted for part in listed),
+        rejected=sum(part.rejected for part in listed),
+        repaired=sum(part.repaired for part in listed),
+        linearised=sum(part.linearised for part in listed),
+        without_geometry=sum(part.without_geometry for part in listed),
+        reasons=dict(reasons),
+        altered=merged([part.altered for part in listed]),
+    )
+
+
+def _listed(types: Iterable[str]) -> str:
+    return ", ".join(sorted(types))
