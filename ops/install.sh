@@ -76,17 +76,20 @@ update_lists() {
     UPDATED=yes
 }
 
-has_candidate() { apt-cache policy "$1" | grep -qE '^ +Candidate: [^(]'; }
+has_candidate() { [[ $(apt-cache policy "$1") =~ Candidate:\ [^\(] ]]; }
 
-# apt_install WHAT PACKAGE...: installs the packages; WHAT names them in the refusal.
+# apt_install WHAT PACKAGE...: installs the packages; WHAT names them in the refusal. apt's own words are shown if it fails.
 apt_install() {
-    local what=$1 package unknown=()
+    local what=$1 package unknown=() words
     shift
     for package in "$@"; do has_candidate "$package" || unknown+=("$package"); done
     [ ${#unknown[@]} -eq 0 ] || refuse "this distribution has no ${unknown[*]} (https://apt.postgresql.org has every version of PostgreSQL)" "$what"
     say "apt-get install $*"
-    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
-        apt-get -o DPkg::Lock::Timeout=300 -qq -y --no-install-recommends install "$@" >&2 || refuse "apt-get failed" "$what" "$@"
+    words=$(as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qq -y --no-install-recommends install "$@" 2>&1) || {
+        printf '%s\n' "$words" | tail -n 20 >&2
+        refuse "apt-get failed" "$what" "$@"
+    }
 }
 
 # --- the virtual environment ------------------------------------------------------------------------------------------
@@ -112,8 +115,8 @@ make_venv() {
         say "virtual environment .venv from $("$PYTHON" -V)"
         "$PYTHON" -m venv --clear .venv
     fi
-    say "packages of requirements.lock into .venv"
-    PIP_USER=0 .venv/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary --requirement requirements.lock >&2 ||
+    say "packages of requirements.lock into .venv (a minute or two)"
+    PIP_USER=0 .venv/bin/python -m pip install -qq --disable-pip-version-check --prefer-binary --requirement requirements.lock >&2 ||
         die "pip could not install requirements.lock; behind a mirror or a proxy set PIP_INDEX_URL or HTTPS_PROXY, and try again"
 }
 
@@ -136,7 +139,8 @@ packages_for() {
     command -v pg_prove >/dev/null || echo libtap-parser-sourcehandler-pgtap-perl
 }
 
-default_major() { apt-cache depends postgresql 2>/dev/null | sed -nE 's/^ *Depends: postgresql-([0-9]+)$/\1/p' | head -n 1; }
+# Reads all that apt-cache says: one that is cut short ends with an error.
+default_major() { apt-cache depends postgresql 2>/dev/null | awk '/Depends: postgresql-[0-9]+$/ && !found { sub(/.*-/, ""); print; found = 1 }'; }
 
 # A server that is here and only lacks extensions is completed, if the distribution has them; else its default is installed.
 choose_major() {
