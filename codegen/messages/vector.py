@@ -74,6 +74,22 @@ class VectorPlan(Message):
     warnings: list[dict[str, Any]] = Field(default_factory=list, description="What the client should know")
 
 
+class VectorReport(Message):
+    """What publish reports of the table: the key `vector` of the job's result, which the catalogue job receives."""
+
+    table: str = Field(description="The table, with its schema")
+    geometry_column: str = Field(description="Name of its geometry column")
+    geometry_type: str = Field(description="Type of its geometry column")
+    rows: int = Field(ge=0, description="Rows in it")
+    read: int = Field(ge=0, description="Features read: rows + rejected")
+    rejected: int = Field(ge=0, description="Features that became no row")
+    repaired: int = Field(ge=0, description="Invalid geometries made valid")
+    bbox: list[float] = Field(min_length=4, max_length=4, description="West, south, east, north in EPSG:4326")
+    columns: list[PlannedColumn] = Field(description="The source's columns, in its order")
+    source: SourceReport = Field(description="The source")
+    warnings: list[dict[str, Any]] = Field(default_factory=list, description="What the client should know")
+
+
 class ChunkReport(Message):
     """What became of the features of a chunk: read = inserted + rejected."""
 

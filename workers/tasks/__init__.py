@@ -7,6 +7,9 @@ from __future__ import annotations
 
 HANDLER_MODULES: list[str] = [
     "workers.tasks.hello_world",
+    "workers.tasks.vector",
+    "workers.tasks.stac_vector",
+    "workers.tasks.discard",
     "workers.tasks.raster",
     "workers.tasks.stac_raster",
     "workers.tasks.collection",

@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg import sql
 
-from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, PlannedColumn, SourceReport, VectorPlan
+from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, PlannedColumn, SourceReport, VectorPlan, VectorReport
 from workers.context import Completed, Task
 from workers.errors import TaskError
 from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
@@ -140,25 +140,21 @@ def publish_table(task: Task[IngestVectorParameters]) -> Completed:
         indexed = builder.indexed_columns(columns, asked.indexes)
         publish.swap(connection, staging, asked.table_name, indexed, _mark(task), said, asked.client_role, task.check)
         warnings = [*decided.warnings, *words.of_rows(total)]
-        return effects.complete(
-            {
-                "vector": {
-                    "table": f"{publish.SCHEMA}.{asked.table_name}",
-                    "geometry_column": builder.geometry_column.value,
-                    "geometry_type": decided.geometry_type,
-                    "rows": held.rows,
-                    "read": total.read,
-                    "rejected": total.rejected,
-                    "repaired": total.repaired,
-                    "bbox": held.bbox,
-                    "columns": [column.model_dump() for column in decided.columns],
-                    "source": decided.source.model_dump(exclude_none=True),
-                    "warnings": warnings,
-                },
-                "endpoints": {"table": f"{publish.SCHEMA}.{asked.table_name}"},
-                "warnings": warnings,
-            }
+        report = VectorReport(
+            table=f"{publish.SCHEMA}.{asked.table_name}",
+            geometry_column=builder.geometry_column.value,
+            geometry_type=decided.geometry_type,
+            rows=held.rows,
+            read=total.read,
+            rejected=total.rejected,
+            repaired=total.repaired,
+            bbox=held.bbox,
+            columns=decided.columns,
+            source=decided.source,
+            warnings=warnings,
         )
+        told = report.model_dump(mode="json", exclude_none=True)
+        return effects.complete({"vector": told, "endpoints": {"table": report.table}, "warnings": warnings})
 
 
 def _judge(asked: IngestVectorParameters, decided: VectorPlan, total: ChunkReport) -> None:

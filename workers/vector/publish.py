@@ -147,7 +147,22 @@ def replaceable(connection: psycopg.Connection[Any], table: str, mark: Mark) -> 
     return found
 
 
-def discard(connection: psycopg.Connection[Any], request_id: str, revision: int, job_ids: Sequence[str]) -> list[str]:
+def mark_of(connection: psycopg.Connection[Any], table: str) -> Mark | None:
+    """Whose a table is; None if it is not there, or not geomill's."""
+    row = connection.execute(
+        """
+        SELECT pg_catalog.obj_description(c.oid, 'pg_class')
+          FROM pg_catalog.pg_class AS c
+         WHERE c.relnamespace = %s::regnamespace AND c.relname = %s
+        """,
+        (SCHEMA, table),
+    ).fetchone()
+    return None if row is None else Mark.of(row[0])
+
+
+def discard(
+    connection: psycopg.Connection[Any], request_id: str, revision: int, job_ids: Sequence[str], check: Callable[[], None]
+) -> list[str]:
     """Drop what the jobs of a revision loaded, and the table that it published as the request's first; returns what there was.
 
     A table that had replaced an earlier revision's stays: what it replaced is gone, and its readers would have nothing.
@@ -168,7 +183,7 @@ def discard(connection: psycopg.Connection[Any], request_id: str, revision: int,
         if name in staging or ours:
             found.append(name)
     for name in found:
-        _drop(connection, name, lambda: None)
+        _drop(connection, name, check)
     return found
 
 

@@ -1,0 +1,21 @@
+"""discard: removes what a failed, cancelled or superseded revision left behind: tables and files. Repeatable."""
+
+from __future__ import annotations
+
+from codegen.messages.discard import DiscardParameters
+from workers.context import Completed, Task
+from workers.registry import handles
+from workers.vector import publish
+
+
+@handles("discard", DiscardParameters)
+def discard(task: Task[DiscardParameters]) -> Completed:
+    """Drop the tables that the revision's jobs loaded, and remove its files.
+
+    The files go first: they are no part of the transaction, and removing them again does no harm.
+    """
+    asked = task.parameters
+    files = task.storage.remove_prefix(f"{asked.client_id}/{asked.request_id}/r{asked.revision}")
+    with task.effects() as effects:
+        tables = publish.discard(effects.connection, asked.request_id, asked.revision, asked.job_ids, task.check)
+        return effects.complete({"tables": tables, "files": files})
