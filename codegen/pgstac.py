@@ -29,13 +29,14 @@ def live_version(connection: psycopg.Connection[Any]) -> str | None:
 
 def migrate(dsn: str) -> bool:
     """Bring pgstac to the version of the library, and let the owner use it. False if it is there already."""
-    # A connection of its own: the library sets its search path.
+    # A connection of its own: the library sets its search path, and leaves the first install as the role pgstac_admin.
     with connect_to(dsn, application_name="geomill pgstac") as connection:
         before = live_version(connection)
         if before is not None and _parts(before) > _parts(WANTED_VERSION):
             raise RefusedError("pgstac", f"the database has {before}, newer than {WANTED_VERSION}", "install the pypgstac of that version")
         if before != WANTED_VERSION:
             Migrate(PgstacDB(connection=connection)).run_migration(WANTED_VERSION)
+        connection.execute("RESET ROLE")
         connection.execute(
             """
             DO $$
