@@ -14,10 +14,9 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from codegen.connection import connect
+from codegen.connection import POOLER, connect, connect_to
 
 LISTEN_DSN = "GEOMILL_LISTEN_DSN"
-POOLER = "GEOMILL_POOLER"
 
 # A peer that vanished without a word is noticed in seconds, not in the two hours of the kernel's default.
 _ALIVE: dict[str, Any] = {
@@ -39,7 +38,7 @@ def open_listener(channel: str) -> psycopg.Connection[Any] | None:
     """A direct connection that listens; None where only a pooler is known, so that polling has to do."""
     dsn = os.environ.get(LISTEN_DSN)
     if dsn:
-        connection = psycopg.connect(dsn, autocommit=True, application_name=f"geomill listen {os.getpid()}", **_ALIVE)
+        connection = connect_to(dsn, application_name=f"geomill listen {os.getpid()}", **_ALIVE)
     elif os.environ.get(POOLER):
         return None
     else:

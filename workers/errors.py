@@ -88,6 +88,11 @@ def is_transient(error: psycopg.Error) -> bool:
     return is_disconnected(error) or (error.sqlstate or "").startswith(_TRANSIENT)
 
 
+def in_short(error: psycopg.Error) -> str:
+    """What the database said, in a line for the log."""
+    return redact((error.diag.message_primary or str(error) or type(error).__name__).strip())
+
+
 def describe(error: BaseException, messages: Sequence[str] = ()) -> ErrorDetail:
     """Map whatever a handler raised to the one shape of an error; `messages` are the native library's own."""
     if isinstance(error, TaskError):

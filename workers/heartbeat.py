@@ -6,9 +6,12 @@ handler. Nothing that happens here ends the process; a lost connection is opened
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+
+from structlog.typing import FilteringBoundLogger
 
 from workers.attempts import Attempts
 from workers.backoff import Backoff
@@ -43,7 +46,8 @@ class Heartbeat:
     def stop(self) -> None:
         """Stop beating, and close the connection."""
         self._stopping.set()
-        self._thread.join(timeout=5.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
         delay = self._interval
@@ -60,7 +64,7 @@ class Heartbeat:
         except Exception as error:  # noqa: BLE001 - whatever it was, a worker without a heart would be taken for dead
             self._engine.close()
             delay = self._backoff.delay()
-            process_log().warning("heartbeat failed", error=str(error).strip(), retry_in=round(delay, 1))
+            self._log().warning("heartbeat failed", error=str(error).strip(), retry_in=round(delay, 1))
             return delay
         self._backoff.reset()
         return self._interval
@@ -74,12 +78,16 @@ class Heartbeat:
         except WorkerDeadError as death:
             if self._identity.declared_dead(worker_id):
                 self._attempts.end_all()
-                process_log().warning("declared dead", worker=worker_id, reason=str(death))
+                self._log().warning("declared dead", reason=str(death))
             return
         self._last_beat = now
         for task_id, attempt, reason in lost:
             if self._attempts.end(task_id, attempt, reason):
-                process_log().info("attempt ended for others", task=task_id, attempt=attempt, reason=reason)
+                self._log().info("attempt ended for others", task=task_id, attempt=attempt, reason=reason)
+
+    def _log(self) -> FilteringBoundLogger:
+        # The loop's thread has bound these for itself only.
+        return process_log().bind(worker=self._identity.worker_id, process_id=os.getpid())
 
 
 def _clock() -> float:

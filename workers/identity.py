@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import tomllib
+from pathlib import Path
 
 
 class Identity:
@@ -27,3 +29,9 @@ class Identity:
         if news:
             self.dead = True
         return news
+
+
+def software_version() -> str:
+    """geomill's version, from the pyproject.toml that stands beside this package in every way geomill is shipped."""
+    with (Path(__file__).resolve().parents[1] / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])

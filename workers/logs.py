@@ -16,6 +16,7 @@ from codegen.messages.tasks import ClaimedTask
 from workers.redaction import redact
 
 LEVEL = "GEOMILL_LOG_LEVEL"
+_FIRST = ("timestamp", "level", "event")
 
 
 def configure_logging(worker: str | None = None) -> None:
@@ -27,6 +28,7 @@ def configure_logging(worker: str | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _without_credentials,
+        _in_order,
     ]
     renderer: Processor = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(default=repr)
     structlog.configure(
@@ -70,3 +72,7 @@ def task_log(claimed: ClaimedTask) -> FilteringBoundLogger:
 
 def _without_credentials(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {**{key: event[key] for key in _FIRST if key in event}, **event}

@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import psycopg
 
@@ -20,21 +19,21 @@ from workers.attempts import Attempts
 from workers.backoff import Backoff
 from workers.batches import SLOW_BATCH, Batches
 from workers.engine import Claimed, Engine, WorkerDeadError
-from workers.errors import is_disconnected, is_transient, refused_result
+from workers.errors import in_short, is_disconnected, is_transient
 from workers.heartbeat import Heartbeat
-from workers.identity import Identity
+from workers.identity import Identity, software_version
 from workers.logs import configure_logging, process_log
 from workers.registry import Handler
 from workers.reports import Report
 from workers.runner import Runner
 from workers.storage import Storage
-from workers.waiting import POLL_FIRST, POLL_MOST, Idle, Wake
+from workers.waiting import POLL_ENDING, POLL_MOST, Idle, Wake
 
 JANITOR_CHECK_EVERY = 30.0
 LARGEST_TURN = 8 * 1024 * 1024
 """A batch whose results are this large is reported before it goes on."""
-DRAIN_PATIENCE = 30.0
-"""How long a draining worker tries to report to a database that does not answer."""
+DRAIN_PATIENCE = 20.0
+"""How long a draining worker tries to report to a database that does not answer; with nothing to report, a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,13 @@ class Loop:
         self._batches = Batches(options.task_types, options.max_batch, time.monotonic())
         self._finished: list[Report] = []
         self._unsure = False
+        self._refused = False
         self._draining = False
         self._give_up_at: float | None = None
         self._janitor_at = time.monotonic() + random.uniform(0.0, JANITOR_CHECK_EVERY)  # noqa: S311 - so that not all look at once
         self._parent = os.getppid()
         self._heartbeat = Heartbeat(self._identity, self._attempts, self._check_parent)
-        self._idle = Idle(wake, most=POLL_FIRST if options.until_idle else POLL_MOST)
+        self._idle = Idle(wake, most=POLL_ENDING if options.until_idle else POLL_MOST)
 
     def drain(self) -> None:
         """Finish the present task, give the others back, and end. Safe in a signal handler."""
@@ -84,9 +84,9 @@ class Loop:
             self._stop()
             log.info("worker stopped")
         except _GaveUpError as error:
-            # Lost nothing: what was not reported is taken back by the janitor, and done again.
-            log.error("worker stopped without reporting", unreported=len(self._finished), error=str(error))
-            return 1
+            # Nothing is lost: what was not reported is taken back by the janitor, and done again.
+            log.error("worker stopped without a word to the engine", unreported=len(self._finished), error=str(error))
+            return 1 if self._finished else 0
         finally:
             self._heartbeat.stop()
             self._idle.close()
@@ -144,13 +144,13 @@ class Loop:
             if self._engine.run_janitor_if_due():
                 process_log().info("ran the janitor, which nobody else had for 90 seconds")
         except psycopg.Error as error:
-            process_log().warning("janitor failed", error=str(error).strip())
+            process_log().warning("janitor failed", error=in_short(error))
 
     def _is_idle(self) -> bool:
         try:
             return self._engine.is_idle(self._options.task_types)
         except psycopg.Error as error:
-            process_log().warning("cannot ask whether idle", error=str(error).strip())
+            process_log().warning("cannot ask whether idle", error=in_short(error))
             return False
 
     def _check_parent(self) -> None:
@@ -165,6 +165,8 @@ class Loop:
         backoff = Backoff(0.2, 15.0)
         while True:
             try:
+                if self._refused:
+                    self._report_singly()
                 if self._unsure:
                     self._recover()
                 # A drain that began during a wait for the database: report, but claim nothing new.
@@ -177,7 +179,7 @@ class Loop:
                 if is_disconnected(error):
                     self._unsure = True
                 elif self._finished and not is_transient(error):
-                    self._report_singly()
+                    self._refused = True
                     continue
                 self._wait_for_database(backoff, error)
             else:
@@ -193,19 +195,21 @@ class Loop:
         process_log().info("connected again", released=released)
 
     def _report_singly(self) -> None:
-        """The engine refuses a batch: find the one that it refuses, and fail that task alone."""
+        """The engine refuses a batch: find the report that it refuses, and fail that task alone."""
         for report in list(self._finished):
-            try:
-                self._engine.turn(self._identity.worker_id, [report.text], [], 0)
-            except psycopg.Error as error:
-                if is_transient(error):
-                    raise
-                process_log().error("report refused", task=report.task.task_id, attempt=report.task.attempt, error=str(error).strip())
-                self._finished.remove(report)
-                if report.error is None:
-                    self._finished.append(Report.failed(report.task, refused_result(report.task.task_type, str(error).strip())))
-            else:
-                self._finished.remove(report)
+            self._finished.remove(report)
+            attempt: Report | None = report
+            while attempt is not None:
+                try:
+                    self._engine.turn(self._identity.worker_id, [attempt.text], [], 0)
+                    break
+                except psycopg.Error as error:
+                    if is_transient(error):
+                        self._finished.append(attempt)
+                        raise
+                    process_log().error("report refused", task=report.task.task_id, attempt=report.task.attempt, error=in_short(error))
+                    attempt = attempt.after_refusal(in_short(error))
+        self._refused = False
 
     def _register(self) -> None:
         backoff = Backoff(0.2, 15.0)
@@ -251,24 +255,17 @@ class Loop:
         self._release(stopping=True)
 
     def _wait_for_database(self, backoff: Backoff, error: psycopg.Error) -> None:
-        if self._draining:
-            self._give_up_at = self._give_up_at or time.monotonic() + DRAIN_PATIENCE
-            if time.monotonic() > self._give_up_at:
-                raise _GaveUpError(str(error).strip()) from error
         delay = backoff.delay()
+        if self._draining:
+            self._give_up_at = self._give_up_at or time.monotonic() + (DRAIN_PATIENCE if self._finished else DRAIN_PATIENCE / 10)
+            if time.monotonic() > self._give_up_at:
+                raise _GaveUpError(in_short(error)) from error
+            delay = min(delay, 1.0)
         process_log().warning(
-            "database does not answer as it should", error=str(error).strip(), sqlstate=error.sqlstate, retry_in=round(delay, 1)
+            "database does not answer as it should", error=in_short(error), sqlstate=error.sqlstate, retry_in=round(delay, 1)
         )
         self._wake.wait(delay)
 
 
 class _GaveUpError(Exception):
     """A draining worker's database did not come back."""
-
-
-def software_version() -> str:
-    """geomill's version, as it is installed; a checkout that is only run has none."""
-    try:
-        return version("geomill")
-    except PackageNotFoundError:
-        return "checkout"

@@ -13,6 +13,8 @@ from codegen.messages.tasks import ClaimedTask
 from workers.encoding import NotJsonError, encode
 from workers.errors import refused_result
 
+_UNSPEAKABLE = "the task's error could not be stored; the worker's log has it"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -39,6 +41,14 @@ class Report:
             error = error.model_copy(update={"value": None, "context": None})
             text = encode(error.model_dump(mode="json", exclude_none=True))
         return cls(task, _element(task, "error", text), error)
+
+    def after_refusal(self, reason: str) -> Report | None:
+        """What to say when the engine refuses to hear this: first why, then only that; then nothing, and the deadline will end it."""
+        if self.error is None:
+            return Report.failed(self.task, refused_result(self.task.task_type, reason))
+        if self.error.context is None and self.error.value is None and self.error.message == _UNSPEAKABLE:
+            return None
+        return Report.failed(self.task, ErrorDetail(code="REPORT_REFUSED", category="system", message=_UNSPEAKABLE))
 
 
 def _element(task: ClaimedTask, key: str, text: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import quote, unquote, urlsplit
 
+from codegen.connection import home
 from codegen.messages.errors import Category
 from workers.archive import Archive
 from workers.errors import TaskError
@@ -67,8 +68,7 @@ class Storage:
     @classmethod
     def from_environment(cls) -> Storage:
         """GEOMILL_STORAGE and GEOMILL_PUBLIC_URL; by default `storage` in GEOMILL_HOME, and file URLs."""
-        home = Path(os.environ.get("GEOMILL_HOME") or Path(__file__).resolve().parents[1] / ".geomill")
-        return cls.at(os.environ.get("GEOMILL_STORAGE") or home / "storage", os.environ.get("GEOMILL_PUBLIC_URL"))
+        return cls.at(os.environ.get("GEOMILL_STORAGE") or home() / "storage", os.environ.get("GEOMILL_PUBLIC_URL"))
 
     @classmethod
     def at(cls, root: str | Path, base_url: str | None = None) -> Storage:

@@ -16,10 +16,13 @@ import psycopg
 
 from workers.backoff import Backoff
 from workers.connections import open_listener
+from workers.errors import in_short
 from workers.logs import process_log
 
 CHANNEL = "geomill_tasks"
 POLL_FIRST, POLL_MOST = 1.0, 5.0
+POLL_ENDING = 0.25
+"""With --until-idle someone waits for the end, of which there is no notification."""
 _POLL_GROWTH = 1.5
 
 
@@ -57,7 +60,7 @@ class Idle:
     def __init__(self, wake: Wake, most: float = POLL_MOST) -> None:
         self._wake = wake
         self._most = most
-        self._interval = POLL_FIRST
+        self._interval = min(POLL_FIRST, most)
         self._connection: psycopg.Connection[Any] | None = None
         self._possible = True
         self._backoff = Backoff(1.0, 60.0)
@@ -74,7 +77,7 @@ class Idle:
         except psycopg.Error as error:
             delay = self._backoff.delay()
             self._retry_at = time.monotonic() + delay
-            process_log().warning("cannot listen, polling", error=str(error).strip(), retry_in=round(delay, 1))
+            process_log().warning("cannot listen, polling", error=in_short(error), retry_in=round(delay, 1))
 
     def busy(self) -> None:
         """There was work: the next wait is a short one."""
@@ -107,5 +110,5 @@ class Idle:
             for _ in connection.notifies(timeout=0):
                 self.busy()
         except psycopg.Error as error:
-            process_log().warning("listening connection lost", error=str(error).strip())
+            process_log().warning("listening connection lost", error=in_short(error))
             self.close()

@@ -1,0 +1,404 @@
+"""Worker processes on a real engine: they finish what they claim once, whatever is done to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from tests.conftest import StartWorkers
+from tests.py.support.processes import Workers
+from tests.py.support.server import Database
+from tests.py.support.waiting import wait_for
+
+HANDLERS = "tests.py.workers.handlers"
+PARAMETERS = ["folder", "from", "what", "path", "checking"]
+ENVIRONMENT = {"GEOMILL_HANDLER_MODULES": HANDLERS}
+
+
+class Engine:
+    """The engine, asked and prodded by a superuser."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode(), values).fetchall()
+
+    def value(self, statement: str, *values: object) -> Any:
+        return next(iter(self.rows(statement, *values)[0].values()))
+
+    def submit(self, job_type: str, parameters: Mapping[str, Any]) -> str:
+        return str(self.value("SELECT app.submit_job(%s, %s)", job_type, Jsonb(dict(parameters))))
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.rows("SELECT * FROM app.jobs WHERE job_id = %s", job_id)[0]
+
+    def tasks(self, job_id: str) -> list[dict[str, Any]]:
+        return self.rows(
+            """
+            SELECT t.*, r.result_data,
+                   (SELECT e.error FROM app.task_errors AS e WHERE e.task_id = t.task_id ORDER BY e.attempt DESC LIMIT 1)
+              FROM app.tasks AS t JOIN app.stages AS s USING (stage_id) LEFT JOIN app.task_results AS r USING (task_id)
+             WHERE s.job_id = %s ORDER BY t.task_id
+            """,
+            job_id,
+        )
+
+    def wait_for_job(self, job_id: str, status: str = "completed", timeout: float = 60.0) -> dict[str, Any]:
+        wait_for(lambda: self.job(job_id)["status"] not in ("pending", "processing"), timeout, message=f"job {job_id} has not ended")
+        assert self.job(job_id)["status"] == status, self.job(job_id)
+        return self.job(job_id)
+
+    def wait_for_workers(self, number: int, status: str = "alive") -> list[dict[str, Any]]:
+        def found() -> list[dict[str, Any]]:
+            rows = self.rows("SELECT * FROM app.workers WHERE status = %s::app.worker_status", status)
+            return rows if len(rows) == number else []
+
+        return wait_for(found, message=f"not {number} {status} workers")
+
+    def bury(self, process_id: int) -> None:
+        """Make a dead worker look silent for long enough, and run the janitor."""
+        self.rows("UPDATE app.workers SET last_beat = last_beat - interval '2 minutes' WHERE process_id = %s RETURNING 1", process_id)
+        self.rows("SELECT app.run_janitor()")
+        assert self.value("SELECT status::text FROM app.workers WHERE process_id = %s", process_id) == "dead"
+
+
+class DefineJob(Protocol):
+    def __call__(self, task_type: str, *, fan_out: str = "single", max_attempts: int = 3, max_runtime: float = 600.0) -> str: ...
+
+
+@pytest.fixture
+def engine(database: Database) -> Iterator[Engine]:
+    with database.connect() as connection:
+        yield Engine(connection)
+
+
+@pytest.fixture
+def workers(engine: Engine, workers: StartWorkers) -> StartWorkers:  # noqa: ARG001 - the database is to outlive the workers
+    return workers
+
+
+@pytest.fixture
+def define_job(engine: Engine) -> DefineJob:
+    """Deploys a job type of one stage, with the task type's name, that takes any parameters."""
+
+    def define(task_type: str, *, fan_out: str = "single", max_attempts: int = 3, max_runtime: float = 600.0) -> str:
+        engine.connection.execute(
+            "INSERT INTO app.job_types (job_type, version, description, total_stages, parameter_schema, fingerprint)"
+            " VALUES (%s, 1, 'for tests', 1, '{}', 'x')",
+            (task_type,),
+        )
+        engine.connection.execute(
+            "INSERT INTO app.job_stages (job_type, version, stage, name, task_type, fan_out, fan_out_path, fan_out_from, task_parameters,"
+            " max_attempts, backoff_seconds, backoff_max_seconds, max_runtime_seconds, failure_policy)"
+            " VALUES (%s, 1, 1, 'work', %s, %s, %s, 'parameters', %s, %s, 0, 0, %s, 'fail_job')",
+            (task_type, task_type, fan_out, "$.n" if fan_out == "count" else None, Jsonb(PARAMETERS), max_attempts, max_runtime),
+        )
+        engine.connection.execute(
+            sql.SQL(
+                "CREATE FUNCTION app.{}(value jsonb) RETURNS TABLE (filled jsonb, problems jsonb)"
+                " LANGUAGE sql AS $$ SELECT value, '[]'::jsonb $$"
+            ).format(sql.Identifier(f"validate_{task_type}"))
+        )
+        return task_type
+
+    return define
+
+
+@pytest.fixture
+def effects_table(engine: Engine) -> Callable[[], list[dict[str, Any]]]:
+    engine.connection.execute("CREATE TABLE public.effects (task_index integer, attempt integer)")
+    engine.connection.execute("GRANT INSERT ON public.effects TO geomill_worker")
+    return lambda: engine.rows("SELECT task_index, attempt FROM public.effects ORDER BY task_index")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    return folder
+
+
+def lines(workers: Workers) -> list[dict[str, Any]]:
+    """What it logged."""
+    return [json.loads(line) for line in workers.output.splitlines() if line.startswith("{")]
+
+
+def test_hello_world_end_to_end(workers: StartWorkers, engine: Engine) -> None:
+    job_id = engine.submit("hello_world", {"n": 200, "message": "Hej"})
+    two = workers("--processes", "2", "--until-idle")
+    assert two.wait() == 0
+    engine.wait_for_job(job_id)
+    tasks = engine.tasks(job_id)
+    assert [task["result_data"] for task in tasks[:200]] == [{"greeting": "Hej", "index": index} for index in range(200)]
+    assert [task["result_data"] for task in tasks[200:]] == [{"reply": "Hej to you too", "index": index} for index in range(200)]
+    assert all(task["attempt"] == 1 for task in tasks)
+    assert [worker["holding"] for worker in engine.wait_for_workers(2, "stopped")] == [[], []]
+
+    logged = [line for line in lines(two) if line["event"] == "task completed"]
+    assert len(logged) == 400
+    assert {line["job"] for line in logged} == {job_id}
+    assert {line["correlation_id"] for line in logged} == {engine.job(job_id)["correlation_id"]}
+    assert all({"request", "task", "attempt", "worker", "timestamp"} <= set(line) for line in logged)
+
+
+def test_an_idle_worker_is_woken_by_a_submit(workers: StartWorkers, engine: Engine) -> None:
+    workers("--processes", "1")
+    engine.wait_for_workers(1)
+    engine.wait_for_job(engine.submit("hello_world", {"n": 3}))
+
+
+def test_sigterm_drains_and_gives_back(workers: StartWorkers, engine: Engine, define_job: DefineJob, folder: Path) -> None:
+    job_id = engine.submit(define_job("test_gate", fan_out="count"), {"n": 60, "folder": str(folder), "from": 40})
+    one = workers("--processes", "1", environment=ENVIRONMENT)
+    wait_for(lambda: list(folder.iterdir()))
+    wait_for(lambda: engine.value("SELECT max(cardinality(holding)) FROM app.workers") > 1, message="the batch has not grown")
+    one.terminate()
+    wait_for(lambda: any(line["event"] == "draining" for line in lines(one)))
+    assert one.running
+    (folder / "open").touch()
+    assert one.wait() == 0
+
+    statuses = [task["status"] for task in engine.tasks(job_id)]
+    assert statuses.count("processing") == 0
+    assert statuses[:41] == ["completed"] * 41
+    assert statuses.count("completed") == 41
+    assert engine.rows("SELECT status::text, holding FROM app.workers") == [{"status": "stopped", "holding": []}]
+
+    assert workers("--processes", "2", "--until-idle", environment=ENVIRONMENT).wait() == 0
+    engine.wait_for_job(job_id)
+    tasks = engine.tasks(job_id)
+    assert [task["result_data"]["index"] for task in tasks] == list(range(60))
+    assert all(task["attempt"] - task["forgiven"] == 1 for task in tasks)
+
+
+def test_a_second_sigterm_ends_at_once(workers: StartWorkers, engine: Engine, define_job: DefineJob, folder: Path) -> None:
+    job_id = engine.submit(define_job("test_gate"), {"folder": str(folder), "checking": False})
+    one = workers("--processes", "2", environment=ENVIRONMENT)
+    wait_for(lambda: list(folder.iterdir()))
+    one.terminate()
+    wait_for(lambda: any(line["event"] == "draining" for line in lines(one)))
+    one.terminate()
+    assert one.wait(10) == 128 + signal.SIGTERM
+    assert engine.tasks(job_id)[0]["status"] == "processing"
+
+
+def test_a_killed_worker_is_replaced_and_its_task_done_once(
+    workers: StartWorkers, engine: Engine, define_job: DefineJob, effects_table: Callable[[], list[dict[str, Any]]], folder: Path
+) -> None:
+    job_id = engine.submit(define_job("test_effect"), {"folder": str(folder)})
+    one = workers("--processes", "1", environment=ENVIRONMENT)
+    wait_for((folder / "0.1").exists)
+    victim = one.children[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: one.children and one.children[0] != victim, message="no other child")
+    (folder / "open").touch()
+    wait_for(lambda: engine.value("SELECT count(*) FROM app.workers") == 2)
+    engine.bury(victim)
+    engine.wait_for_job(job_id)
+    assert effects_table() == [{"task_index": 0, "attempt": 2}]
+    assert engine.tasks(job_id)[0]["error"]["code"] == "WORKER_DIED"
+    assert any(line.get("how") == "SIGKILL" for line in lines(one))
+
+
+def test_children_drain_when_the_supervisor_is_killed(workers: StartWorkers, engine: Engine) -> None:
+    one = workers("--processes", "1")
+    engine.wait_for_workers(1)
+    os.kill(one.process.pid, signal.SIGKILL)
+    engine.wait_for_workers(1, "stopped")
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "category", "attempts"),
+    [
+        ("task_error", "NO_CRS", "data", 1),
+        ("value_error", "VALUE_ERROR", "system", 2),
+        ("memory_error", "MEMORY_ERROR", "system", 2),
+        ("system_exit", "SYSTEM_EXIT", "system", 2),
+        ("keyboard_interrupt", "KEYBOARD_INTERRUPT", "system", 2),
+        ("sql_error", "DIVISION_BY_ZERO", "system", 2),
+        ("gdal_error", "RASTERIO_IO_ERROR", "system", 2),
+    ],
+)
+def test_a_failing_task_fails_alone(
+    workers: StartWorkers, engine: Engine, define_job: DefineJob, tmp_path: Path, what: str, code: str, category: str, attempts: int
+) -> None:
+    (tmp_path / "broken.tif").write_bytes(b"II*\x00\x08\x00\x00\x00\x01\x00")
+    job_id = engine.submit(define_job("test_raise", max_attempts=2), {"what": what, "path": str(tmp_path / "broken.tif")})
+    fine = engine.submit("hello_world", {"n": 3})
+    one = workers("--processes", "1", "--until-idle", environment=ENVIRONMENT)
+    assert one.wait() == 0
+    engine.wait_for_job(fine)
+    job = engine.wait_for_job(job_id, "failed")
+    task = engine.tasks(job_id)[0]
+    assert (task["error"]["code"], task["error"]["category"], task["attempt"]) == (code, category, attempts)
+    assert job["error_details"]["code"] == code
+    assert "hunter2" not in json.dumps(task["error"]) + one.output
+    if what == "gdal_error":
+        assert any("broken.tif" in message for message in task["error"]["context"]["messages"])
+    assert engine.value("SELECT count(*) FROM app.workers") == 1
+
+
+@pytest.mark.parametrize("what", ["exit", "kill"])
+def test_a_task_that_takes_its_process_down_is_tried_again(workers: StartWorkers, engine: Engine, define_job: DefineJob, what: str) -> None:
+    job_id = engine.submit(define_job("test_raise"), {"what": what})
+    one = workers("--processes", "1", environment=ENVIRONMENT)
+    workers_seen = wait_for(lambda: engine.rows("SELECT process_id FROM app.workers"))
+    wait_for(lambda: any(line["event"] == "worker process died, starting another" for line in lines(one)))
+    engine.bury(workers_seen[0]["process_id"])
+    engine.wait_for_job(job_id)
+    assert engine.tasks(job_id)[0]["attempt"] == 2
+
+
+@pytest.mark.parametrize("what", ["nan", "nul", "surrogate", "object", "text"])
+def test_a_bad_result_fails_its_own_task(workers: StartWorkers, engine: Engine, define_job: DefineJob, what: str) -> None:
+    job_type = define_job("test_result")
+    bad, fine = engine.submit(job_type, {"what": what}), engine.submit(job_type, {"what": "fine"})
+    assert workers("--processes", "1", "--until-idle", environment=ENVIRONMENT).wait() == 0
+    assert engine.wait_for_job(fine)["result_data"] == {"fine": True}
+    assert engine.wait_for_job(bad, "failed")["error_details"]["code"] == "RESULT_REFUSED"
+
+
+def test_parameters_that_the_model_refuses(workers: StartWorkers, engine: Engine) -> None:
+    job_id = engine.submit("hello_world", {"n": 1})
+    engine.connection.execute('UPDATE app.stages SET task_parameters = \'{"n": "one"}\'')
+    assert workers("--processes", "1", "--until-idle").wait() == 0
+    error = engine.wait_for_job(job_id, "failed")["error_details"]
+    assert (error["code"], error["category"], error["field"]) == ("INVALID_PARAMETERS", "user", "n")
+
+
+def test_effects_without_completion_are_rolled_back_and_results_are_read_by_reference(
+    workers: StartWorkers, engine: Engine, define_job: DefineJob, effects_table: Callable[[], list[dict[str, Any]]]
+) -> None:
+    job_id = engine.submit(define_job("test_half"), {})
+    assert workers("--processes", "1", "--until-idle", environment=ENVIRONMENT).wait() == 0
+    assert engine.wait_for_job(job_id)["result_data"] == {"stages": [None]}
+    assert effects_table() == []
+
+
+def test_what_is_raised_after_completion_changes_nothing(
+    workers: StartWorkers, engine: Engine, define_job: DefineJob, effects_table: Callable[[], list[dict[str, Any]]]
+) -> None:
+    job_id = engine.submit(define_job("test_careless"), {})
+    assert workers("--processes", "1", "--until-idle", environment=ENVIRONMENT).wait() == 0
+    engine.wait_for_job(job_id)
+    assert len(effects_table()) == 1
+
+
+def test_a_task_beyond_its_deadline_stops_itself(workers: StartWorkers, engine: Engine, define_job: DefineJob, folder: Path) -> None:
+    job_id = engine.submit(define_job("test_gate", max_attempts=1, max_runtime=0.5), {"folder": str(folder)})
+    assert workers("--processes", "1", "--until-idle", environment=ENVIRONMENT).wait() == 0
+    assert engine.wait_for_job(job_id, "failed")["error_details"]["code"] == "DEADLINE_EXCEEDED"
+
+
+def test_a_cancelled_job_stops_its_running_task(workers: StartWorkers, engine: Engine, define_job: DefineJob, folder: Path) -> None:
+    job_id = engine.submit(define_job("test_gate"), {"folder": str(folder)})
+    one = workers("--processes", "1", environment=ENVIRONMENT)
+    wait_for((folder / "0.1").exists)
+    engine.rows("SELECT app.cancel_job(%s, 'for the test')", job_id)
+    wait_for(lambda: any(line["event"] == "task stopped" and line["reason"] == "cancelled" for line in lines(one)))
+    engine.wait_for_job(engine.submit("hello_world", {"n": 1}))
+
+
+def test_a_worker_declared_dead_goes_on_under_a_new_name(workers: StartWorkers, engine: Engine) -> None:
+    one = workers("--processes", "1")
+    first = engine.wait_for_workers(1)[0]
+    engine.bury(first["process_id"])
+    second = engine.wait_for_workers(1)[0]
+    assert second["process_id"] == first["process_id"] == one.children[0]
+    assert second["worker_id"] != first["worker_id"]
+    engine.wait_for_job(engine.submit("hello_world", {"n": 3}))
+
+
+def test_terminated_connections_are_opened_again(
+    workers: StartWorkers, engine: Engine, define_job: DefineJob, effects_table: Callable[[], list[dict[str, Any]]], folder: Path
+) -> None:
+    (folder / "open").touch()
+    effects_job = engine.submit(define_job("test_effect", fan_out="count", max_attempts=50), {"n": 300, "folder": str(folder)})
+    hello_job = engine.submit("hello_world", {"n": 1000})
+    two = workers("--processes", "2", "--until-idle", environment=ENVIRONMENT)
+    killed = 0
+
+    def done() -> bool:
+        nonlocal killed
+        rows = engine.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'geomill %%' AND random() < 0.4"
+        )
+        killed += len(rows)
+        return not two.running
+
+    wait_for(done, 90, interval=0.2)
+    assert two.wait() == 0
+    assert killed > 10
+    engine.wait_for_job(hello_job)
+    engine.wait_for_job(effects_job)
+    assert [row["task_index"] for row in effects_table()] == list(range(300))
+
+
+def test_the_janitor_runs_where_nobody_runs_it(workers: StartWorkers, engine: Engine) -> None:
+    workers("--processes", "4")
+    # Each looks within 30 seconds of its start.
+    wait_for(lambda: engine.value("SELECT count(*) FROM app.janitor_runs WHERE NOT skipped") >= 1, 35)
+
+
+class TestStart:
+    """What is refused before anything is claimed."""
+
+    def refused(self, workers: Workers, engine: Engine) -> str:
+        assert workers.wait() == 2
+        assert engine.value("SELECT count(*) FROM app.workers") == 0
+        assert engine.value("SELECT count(*) FROM app.tasks WHERE attempt > 0") == 0
+        errors = [line["error"] for line in lines(workers) if line["event"] == "cannot start"]
+        assert len(errors) == 1
+        return str(errors[0])
+
+    def test_a_task_type_without_handler(self, workers: StartWorkers, engine: Engine) -> None:
+        engine.submit("hello_world", {"n": 1})
+        assert "no handler for task type no_such_task" in self.refused(workers("--task-types", "hello_reply,no_such_task"), engine)
+
+    def test_a_handler_module_that_is_missing(self, workers: StartWorkers, engine: Engine) -> None:
+        engine.submit("hello_world", {"n": 1})
+        environment = {"GEOMILL_HANDLER_MODULES": "no.such.module"}
+        assert "no.such.module cannot be imported" in self.refused(workers(environment=environment), engine)
+
+    def test_a_database_without_the_engine(self, workers: StartWorkers, engine: Engine) -> None:
+        engine.connection.execute("REVOKE USAGE ON SCHEMA app FROM geomill_worker")
+        assert "make deploy" in self.refused(workers(), engine)
+
+    def test_no_connection_string(self, workers: StartWorkers, engine: Engine, tmp_path: Path) -> None:
+        environment = {"GEOMILL_DSN_WORKER": "", "GEOMILL_HOME": str(tmp_path)}
+        assert "no connection string" in self.refused(workers(environment=environment), engine)
+
+    def test_a_store_that_is_none(self, workers: StartWorkers, engine: Engine) -> None:
+        assert "s3 is not a scheme" in self.refused(workers(environment={"GEOMILL_STORAGE": "s3://bucket"}), engine)
+
+    def test_no_password_in_the_logs(self, workers: StartWorkers) -> None:
+        environment = {"GEOMILL_DSN_WORKER": "postgresql://nobody_at_all:hunter2@127.0.0.1:1/x?connect_timeout=1"}
+        one = workers(environment=environment)
+        wait_for(lambda: "waiting for the database" in one.output)
+        assert "hunter2" not in one.output
+        one.kill()
+
+
+def test_only_the_task_types_asked_for(workers: StartWorkers, engine: Engine) -> None:
+    job_id = engine.submit("hello_world", {"n": 3})
+    one = workers("--processes", "1", "--task-types", "hello_greeting")
+    wait_for(lambda: engine.job(job_id)["stage"] == 2)
+    assert workers("--processes", "1", "--task-types", "hello_reply", "--until-idle").wait() == 0
+    engine.wait_for_job(job_id)
+    by_stage = engine.rows(
+        "SELECT DISTINCT t.task_type, w.process_id FROM app.tasks AS t JOIN app.workers AS w USING (worker_key) ORDER BY t.task_type"
+    )
+    assert by_stage[0]["process_id"] == one.children[0] != by_stage[1]["process_id"]
