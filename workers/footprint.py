@@ -107,10 +107,13 @@ def _of_outline(lon: Floats, lat: Floats, *, unwrap: bool) -> Footprint:
     if not outline.is_valid:
         outline = shapely.make_valid(outline)
     if east <= 180:
-        return _as_footprint(_polygons(outline), whole_turn or [west, south, east, north])
+        return _as_footprint(_polygons(outline), [west, south, east, north])
     sides = _polygons(shapely.intersection(outline, box(-180, -90, 180, 90)))
     beyond = _polygons(shapely.transform(shapely.intersection(outline, box(180, -90, 540, 90)), lambda xy: xy - [360, 0]))
-    return _as_footprint([*sides, *beyond], whole_turn or [west, south, east - 360, north])
+    if whole_turn:
+        # Where the outline began, its two ends meet again.
+        return _as_footprint(_polygons(shapely.union_all([*sides, *beyond])), whole_turn)
+    return _as_footprint([*sides, *beyond], [west, south, east - 360, north])
 
 
 def _polygons(shape: Any) -> list[Polygon]:
