@@ -21,7 +21,7 @@ from psycopg import sql
 from rio_cogeo import cog_validate
 
 from codegen.connection import connect, resolve_dsn
-from demo.client import Wanted, search, submit, watch
+from demo.client import Wanted, retry, search, status, submit, watch
 from demo.picture import draw
 from demo.sources import COUNTRIES, SCENE, cut_tiles
 
@@ -118,7 +118,11 @@ def run() -> None:
         requests: dict[str, str] = {}
         for each in wanted:
             requests[each.label], created = submit(ddh, each)
-            print(f"  {each.label:10s} {requests[each.label]}  {'submitted' if created else 'known already'}  {each.source_path}")
+            word = "submitted" if created else "known already"
+            if not created and status(ddh, requests[each.label])["status"] in ("failed", "cancelled"):
+                retry(ddh, requests[each.label])
+                word = "taken up again"
+            print(f"  {each.label:10s} {requests[each.label]}  {word:14s}  {each.source_path}")
         documents = watch(ddh, requests, PATIENCE)
         for label, document in documents.items():
             if document["status"] != "completed":

@@ -37,6 +37,11 @@ def submit(connection: psycopg.Connection[Any], wanted: Wanted) -> tuple[str, bo
     return row[0], row[1]
 
 
+def retry(connection: psycopg.Connection[Any], request_id: str) -> None:
+    """Take up a request that failed or was cancelled again."""
+    connection.execute("SELECT platform.retry_request(%s)", (request_id,))
+
+
 def status(connection: psycopg.Connection[Any], request_id: str) -> dict[str, Any]:
     """The request's status document."""
     row = connection.execute("SELECT platform.get_request_status(%s)", (request_id,)).fetchone()
