@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import morecantile
+
 _root = logging.getLogger()
 _level = _root.level
 # Importing cogeo_mosaic sets the root logger's level for everybody.
@@ -14,6 +16,7 @@ from cogeo_mosaic.mosaic import MosaicJSON  # noqa: E402
 
 _root.setLevel(_level)
 
+_TMS = morecantile.tms.get("WebMercatorQuad")
 _MERCATOR_LATITUDE = 85.05112877980659
 _MOST_TILES = 50_000
 
@@ -75,7 +78,7 @@ def _index_zoom(minzoom: int, boxes: Sequence[tuple[float, float, float, float]]
     return zoom
 
 
-def _tiles(box: tuple[float, float, float, float], zoom: int) -> float:
-    """About how many tiles a box touches; exact enough far from the poles."""
-    tile = 360.0 / (1 << zoom)
-    return ((box[2] - box[0]) / tile + 1) * ((box[3] - box[1]) / tile + 1)
+def _tiles(box: tuple[float, float, float, float], zoom: int) -> int:
+    west, south, east, north = box
+    northwest, southeast = _TMS.tile(west, north, zoom), _TMS.tile(east, south, zoom)
+    return int((southeast.x - northwest.x + 1) * (southeast.y - northwest.y + 1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pystac
+import shapely
+from pyproj import Geod
 
 from codegen.messages.raster_report import Band, CogReport, Kind
 from codegen.messages.request import RequestIdentity
@@ -14,6 +17,8 @@ from workers import stac
 from workers.footprint import Footprint
 
 ASSET = "data"
+
+_EARTH = Geod(ellps="WGS84")
 
 _WORD_OF_KIND: dict[Kind, str] = {
     "rgb": "Colour image",
@@ -86,9 +91,16 @@ def _asset(cog: CogReport) -> pystac.Asset:
         extra_fields={
             "file:size": cog.size,
             "file:checksum": cog.checksum,
+            "raster:spatial_resolution": _resolution(cog),
             "bands": [_band(band, cog) for band in cog.bands],
         },
     )
+
+
+def _resolution(cog: CogReport) -> float:
+    """The side of an average pixel in metres, in whatever CRS it is."""
+    area, _ = _EARTH.geometry_area_perimeter(shapely.geometry.shape(cog.geometry))
+    return float(f"{math.sqrt(abs(area) / (cog.grid.width * cog.grid.height)):.4g}")
 
 
 def _band(band: Band, cog: CogReport) -> dict[str, Any]:

@@ -1,0 +1,239 @@
+"""Items and collections are valid STAC 1.1 by the schemas that pystac ships, and say what they should."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pystac
+import pytest
+from jsonschema import Draft7Validator
+from pystac.extensions.file import FileExtension
+from pystac.extensions.projection import ProjectionExtension
+from pystac.validation.local_validator import get_local_schema_cache
+from rasterio.transform import from_origin
+from referencing import Registry, Resource
+
+from codegen.messages.raster_report import CogReport
+from codegen.messages.request import RequestIdentity
+from tests.py.raster.conftest import MakeRaster, noise, ramp
+from tests.py.raster.test_cog import Converted
+from tests.py.support.samples import sample
+from workers import raster_item, raster_report, stac
+from workers.footprint import of_bounds
+
+IDENTITY = RequestIdentity(
+    request_id="0123456789abcdef" * 2,
+    revision=3,
+    client_id="ddh_v1",
+    client_role="ddh",
+    collection_prefix="ddh",
+    dataset_id="rivers",
+    resource_id="basins",
+    version_id="v2",
+    stac_item_id="rivers_basins_v2",
+)
+_SCHEMAS = get_local_schema_cache()
+_REGISTRY: Registry[Any] = Registry().with_resources([(uri, Resource.from_contents(schema)) for uri, schema in _SCHEMAS.items()])
+
+
+def problems(document: Mapping[str, Any], what: str) -> list[str]:
+    """What STAC's core schema has against a document."""
+    schema = _SCHEMAS[f"https://schemas.stacspec.org/v1.1.0/{what}-spec/json-schema/{what}.json"]
+    return [error.message for error in Draft7Validator(schema, registry=_REGISTRY).iter_errors(document)]
+
+
+def cog_report(one: Converted, **changes: Any) -> CogReport:
+    return CogReport(
+        **{
+            "key": "ddh_v1/r/r1/x.tif",
+            "href": "https://data.example.org/ddh_v1/r/r1/x.tif",
+            "size": one.path.stat().st_size,
+            "checksum": raster_report.checksum(one.path, lambda: None),
+            "grid": one.made.grid,
+            "bands": one.made.bands,
+            "nodata": raster_report.told_nodata(one.made.nodata),
+            "overviews": one.made.overviews,
+            "largest_error": one.made.largest_error,
+            "profile": one.profile,
+            "source": one.report.source,
+            "datetime": one.report.datetime,
+            "bbox": one.made.footprint.bbox,
+            "geometry": one.made.footprint.geometry,
+            "minzoom": one.made.minzoom,
+            "maxzoom": one.made.maxzoom,
+            **changes,
+        }
+    )
+
+
+def item_of(one: Converted, *, time: str | None = None, words: stac.Words | None = None, **changes: Any) -> dict[str, Any]:
+    return raster_item.item(
+        IDENTITY, job_id="j" * 64, collection="ddh_rasters", cog=cog_report(one, **changes), time=time, words=words or stac.Words()
+    )
+
+
+@pytest.fixture
+def strings_of() -> Any:
+    def walk(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            for one in value.values():
+                yield from walk(one)
+        elif isinstance(value, list):
+            for one in value:
+                yield from walk(one)
+        elif isinstance(value, str):
+            yield value
+
+    return walk
+
+
+@pytest.mark.parametrize("name", ["L7_ETMs.tif", "lc.tif", "olinda_dem_utm25s.tif"])
+def test_items_of_real_rasters_are_valid(name: str, folder: Path) -> None:
+    item = item_of(Converted(sample(name), folder), words=stac.Words("A title", "A description", "CC-BY-4.0", ["a", "b"]))
+    assert problems(item, "item") == []
+    assert json.loads(json.dumps(item, allow_nan=False)) == item
+    assert item["stac_version"] == "1.1.0"
+    assert pystac.Item.from_dict(item).id == "rivers_basins_v2"
+
+
+def test_an_item_over_the_antimeridian_is_valid(folder: Path, make_raster: MakeRaster) -> None:
+    item = item_of(Converted(make_raster(ramp(100, 200), crs="EPSG:4326", transform=from_origin(170, -10, 0.1, 0.1)), folder))
+    assert problems(item, "item") == []
+    assert item["geometry"]["type"] == "MultiPolygon"
+    assert item["bbox"] == pytest.approx([170, -20, -170, -10])
+
+
+def test_the_projection_is_as_version_2_has_it(folder: Path) -> None:
+    item = item_of(Converted(sample("L7_ETMs.tif"), folder))
+    projection = ProjectionExtension.ext(pystac.Item.from_dict(item))
+    assert projection.code == "EPSG:31985"
+    assert projection.shape == [352, 349]
+    assert projection.transform == pytest.approx([28.5, 0, 288776.25, 0, -28.5, 9120760.75], abs=1e-4)
+    assert projection.bbox == pytest.approx([288776.25, 9120760.75 - 352 * 28.5, 288776.25 + 349 * 28.5, 9120760.75], abs=1e-3)
+    assert "proj:epsg" not in item["properties"]
+    assert stac.PROJECTION in item["stac_extensions"]
+
+
+def test_a_crs_without_a_code_is_told_in_full(folder: Path) -> None:
+    properties = item_of(Converted(sample("olinda_dem_utm25s.tif"), folder))["properties"]
+    assert properties["proj:code"] is None
+    assert "UTM Zone 25" in properties["proj:wkt2"]
+
+
+def test_the_asset_describes_the_file(folder: Path) -> None:
+    one = Converted(sample("L7_ETMs.tif"), folder)
+    item = item_of(one)
+    asset = item["assets"]["data"]
+    assert asset["type"] == "image/tiff; application=geotiff; profile=cloud-optimized"
+    assert asset["roles"] == ["data"]
+    file = FileExtension.ext(pystac.Item.from_dict(item).assets["data"])
+    assert file.size == one.path.stat().st_size
+    assert file.checksum is not None
+    assert file.checksum.startswith("1220")
+    assert asset["raster:spatial_resolution"] == pytest.approx(28.5, rel=1e-2)
+    assert len(asset["bands"]) == 6
+    assert asset["bands"][0]["data_type"] == "uint8"
+    assert asset["bands"][0]["statistics"]["mean"] == pytest.approx(79.1477, abs=1e-3)
+    assert asset["bands"][0]["statistics"]["valid_percent"] == 100
+
+
+@pytest.mark.parametrize(("nodata", "told"), [(np.nan, "nan"), (-9999, -9999.0)])
+def test_nodata_is_spelled_as_stac_does(nodata: float, told: Any, folder: Path, make_raster: MakeRaster) -> None:
+    item = item_of(Converted(make_raster(ramp(), nodata=nodata), folder))
+    assert item["assets"]["data"]["bands"][0]["nodata"] == told
+    assert problems(item, "item") == []
+
+
+def test_a_band_without_data_has_no_statistics_but_its_share(folder: Path, make_raster: MakeRaster) -> None:
+    data = noise((2, 40, 30), "uint8", 1)
+    data[1] = 0
+    item = item_of(Converted(make_raster(data, nodata=0), folder))
+    assert item["assets"]["data"]["bands"][1]["statistics"] == {"valid_percent": 0}
+    assert problems(item, "item") == []
+
+
+def test_the_lineage_is_told(folder: Path, make_raster: MakeRaster) -> None:
+    one = Converted(make_raster(ramp()), folder)
+    properties = item_of(one)["properties"]
+    assert {key: value for key, value in properties.items() if key.startswith("ddh:")} == {
+        "ddh:dataset_id": "rivers",
+        "ddh:resource_id": "basins",
+        "ddh:version_id": "v2",
+    }
+    assert properties["geomill:request_id"] == IDENTITY.request_id
+    assert (properties["geomill:job_id"], properties["geomill:revision"]) == ("j" * 64, 3)
+    assert properties["geomill:source_checksum"] == one.report.source.checksum
+    assert list(properties["processing:software"]) == ["geomill"]
+
+
+def test_no_path_of_the_machine_in_it(folder: Path, make_raster: MakeRaster, strings_of: Any) -> None:
+    item = item_of(Converted(make_raster(ramp()), folder))
+    assert not [text for text in strings_of(item) if str(folder) in text or text.startswith("file:")]
+
+
+@pytest.mark.parametrize(
+    ("requested", "in_file", "source", "year"),
+    [
+        ("2020-06-01T12:00:00+02:00", datetime(2021, 1, 1, tzinfo=UTC), "request", 2020),
+        (None, datetime(2021, 1, 1, tzinfo=UTC), "file", 2021),
+        (None, None, "ingest", datetime.now(UTC).year),
+    ],
+)
+def test_the_time_says_where_it_is_from(requested: str | None, in_file: datetime | None, source: str, year: int) -> None:
+    time = stac.when(requested, in_file)
+    assert (time.source, time.value.year, time.value.tzinfo) == (source, year, UTC)
+
+
+def test_times_are_told_in_utc(folder: Path, make_raster: MakeRaster) -> None:
+    properties = item_of(Converted(make_raster(ramp()), folder), time="2020-06-01T12:00:00+02:00")["properties"]
+    assert (properties["datetime"], properties["geomill:datetime_source"]) == ("2020-06-01T10:00:00Z", "request")
+
+
+def test_the_files_own_time_is_taken(folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(ramp(), then=lambda dataset: dataset.update_tags(TIFFTAG_DATETIME="2021:03:04 05:06:07"))
+    properties = item_of(Converted(path, folder))["properties"]
+    assert (properties["datetime"], properties["geomill:datetime_source"]) == ("2021-03-04T05:06:07Z", "file")
+
+
+def test_a_collection_has_the_extent_of_its_items(folder: Path, make_raster: MakeRaster) -> None:
+    one = item_of(Converted(make_raster(ramp()), folder), time="2020-06-01T12:00:00Z")
+    two = item_of(Converted(sample("L7_ETMs.tif"), folder), time="2022-06-01T12:00:00Z")
+    collection = stac.collection("ddh_both", description="Both", items=[one, two], item_assets=raster_item.item_assets([]), keywords=["a"])
+    assert problems(collection, "collection") == []
+    assert collection["extent"]["spatial"]["bbox"] == [stac.union([one["bbox"], two["bbox"]])]
+    assert collection["extent"]["temporal"]["interval"] == [["2020-06-01T12:00:00Z", "2022-06-01T12:00:00Z"]]
+    assert collection["item_assets"]["data"]["roles"] == ["data"]
+    assert collection["license"] == "other"
+
+
+def test_a_collection_without_items_is_valid() -> None:
+    assert problems(stac.collection("ddh_none", description="None yet"), "collection") == []
+
+
+def test_an_item_for_anything_else() -> None:
+    item = stac.item(
+        IDENTITY,
+        job_id="j",
+        collection="ddh_vectors",
+        footprint=of_bounds(5, 45, 7, 46),
+        time=stac.when(None),
+        assets={"table": pystac.Asset("geo.rivers", roles=["data"])},
+        properties={"table:row_count": 4},
+        extensions=[stac.TABLE],
+    )
+    assert problems(item, "item") == []
+    assert {"rel": "collection", "href": "/collections/ddh_vectors", "type": "application/json"} in item["links"]
+
+
+def test_names_are_fit_and_distinct() -> None:
+    texts = {"/a/x y.tif": "x y", "/b/x_y.tif": "x_y", "/c/z.tif": "z", "/d/Z.tif": "Z", "/e": "…", "/f": "ü" * 300}
+    names = stac.names(texts)
+    assert len({name.lower() for name in names.values()}) == 6
+    assert all(name.isascii() and name.strip("._-") == name and len(name) <= 120 for name in names.values())
+    assert names == stac.names(dict(reversed(texts.items()))), "whatever their order"
+    assert stac.names({"/a/plain.tif": "plain"}) == {"/a/plain.tif": "plain"}
