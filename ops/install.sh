@@ -43,17 +43,15 @@ can_be_root() {
     [ -t 0 ] && [ -t 2 ] && say "sudo is needed to install packages" && sudo -v
 }
 
-# Ends with what is missing, why it is not installed here, and what else would do.
+# Ends with what is missing, why it is not installed here, and what else would do. All packages that are missing are
+# named at once, so that whoever installs them is asked once.
 refuse() {
     local why=$1 what=$2
-    shift 2
     {
         echo "geomill: missing: $what."
         echo "geomill cannot install it: $why."
-        if [ $# -gt 0 ]; then
-            echo "On Debian or Ubuntu, somebody who may:"
-            echo "    apt-get install $*"
-        fi
+        echo "On Debian or Ubuntu, somebody who may:"
+        echo "    apt-get install $(missing_packages | xargs)"
         if [ "$what" = "$PYTHON_MISSING" ]; then
             echo "Another interpreter can be named: GEOMILL_PYTHON=/path/to/python3"
         else
@@ -76,7 +74,7 @@ update_lists() {
     UPDATED=yes
 }
 
-has_candidate() { [[ $(apt-cache policy "$1") =~ Candidate:\ [^\(] ]]; }
+has_candidate() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
 
 # apt_install WHAT PACKAGE...: installs the packages; WHAT names them in the refusal. apt's own words are shown if it fails.
 apt_install() {
@@ -88,19 +86,32 @@ apt_install() {
     words=$(as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
         apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -qq -y --no-install-recommends install "$@" 2>&1) || {
         printf '%s\n' "$words" | tail -n 20 >&2
-        refuse "apt-get failed" "$what" "$@"
+        refuse "apt-get failed" "$what"
     }
 }
 
 # --- the virtual environment ------------------------------------------------------------------------------------------
 
+python_packages() {
+    if find_python && can_make_venv "$PYTHON"; then return; fi
+    local minor
+    # An interpreter beside the distribution's default has a venv package of its own.
+    case ${PYTHON##*/} in python3.*) echo "${PYTHON##*/}-venv"; return ;; esac
+    # A default that is too old may have a newer one beside it.
+    if [ -z "$PYTHON" ] && command -v python3 >/dev/null; then
+        for minor in 14 13 12 11; do
+            if has_candidate "python3.$minor-venv"; then echo "python3.$minor-venv"; return; fi
+        done
+    fi
+    printf '%s\n' python3 python3-venv
+}
+
 install_python() {
     if find_python && can_make_venv "$PYTHON"; then return 0; fi
-    local packages=(python3 python3-venv)
-    # An interpreter beside the distribution's default has a venv package of its own.
-    case ${PYTHON##*/} in python3.*) packages=("${PYTHON##*/}-venv") ;; esac
-    command -v apt-get >/dev/null || refuse "there is no apt-get" "$PYTHON_MISSING" "${packages[@]}"
-    can_be_root || refuse "neither root nor sudo" "$PYTHON_MISSING" "${packages[@]}"
+    local packages
+    mapfile -t packages < <(python_packages)
+    command -v apt-get >/dev/null || refuse "there is no apt-get" "$PYTHON_MISSING"
+    can_be_root || refuse "neither root nor sudo" "$PYTHON_MISSING"
     update_lists
     apt_install "$PYTHON_MISSING" "${packages[@]}"
     hash -r
@@ -131,14 +142,6 @@ package_of() {
     esac
 }
 
-# Packages that make the server of major version $1, with share directory $2, complete; all of them where it is not there.
-packages_for() {
-    local extension
-    [ -x "/usr/lib/postgresql/$1/bin/postgres" ] || echo "postgresql-$1"
-    missing_extensions "$2" | while read -r extension; do package_of "$1" "$extension"; done
-    command -v pg_prove >/dev/null || echo libtap-parser-sourcehandler-pgtap-perl
-}
-
 # Reads all that apt-cache says: one that is cut short ends with an error.
 default_major() { apt-cache depends postgresql 2>/dev/null | awk '/Depends: postgresql-[0-9]+$/ && !found { sub(/.*-/, ""); print; found = 1 }'; }
 
@@ -156,18 +159,32 @@ choose_major() {
     default_major
 }
 
+# What makes the chosen server complete: all of it where none is there.
+server_packages() {
+    local major extension
+    if find_server '' && command -v pg_prove >/dev/null; then return; fi
+    major=$(choose_major)
+    major=${major:-$OLDEST_POSTGRESQL}
+    [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || echo "postgresql-$major"
+    missing_extensions "/usr/share/postgresql/$major" | while read -r extension; do package_of "$major" "$extension"; done
+    command -v pg_prove >/dev/null || echo libtap-parser-sourcehandler-pgtap-perl
+}
+
+missing_packages() {
+    python_packages
+    uses_existing_server || server_packages
+}
+
 install_server() {
     if find_server '' && command -v pg_prove >/dev/null; then return 0; fi
     local major packages conf=/etc/postgresql-common/createcluster.d
     command -v apt-get >/dev/null || refuse "there is no apt-get" "$SERVER_MISSING"
-    major=$(choose_major)
-    mapfile -t packages < <(packages_for "${major:-$OLDEST_POSTGRESQL}" "/usr/share/postgresql/${major:-$OLDEST_POSTGRESQL}")
-    can_be_root || refuse "neither root nor sudo" "$SERVER_MISSING" "${packages[@]}"
+    can_be_root || refuse "neither root nor sudo" "$SERVER_MISSING"
     update_lists
     major=$(choose_major)
     [ "${major:-0}" -ge $OLDEST_POSTGRESQL ] ||
         refuse "the distribution's PostgreSQL is ${major:-not there} (https://apt.postgresql.org has newer ones)" "$SERVER_MISSING"
-    mapfile -t packages < <(packages_for "$major" "/usr/share/postgresql/$major")
+    mapfile -t packages < <(server_packages)
     # Installing a server makes a cluster on port 5432 and starts it, unless it is told not to. Only for this once.
     as_root mkdir -p "$conf"
     echo 'create_main_cluster = false' | as_root tee "$conf/geomill.conf" >/dev/null
