@@ -35,8 +35,8 @@ def _countries(connection: psycopg.Connection[Any], table: str) -> geopandas.Geo
 def draw(connection: psycopg.Connection[Any], table: str, cog: Path, picture: Path) -> None:
     """Render `table` (read through the client's own connection) and an overview of `cog` into the PNG `picture`."""
     countries = _countries(connection, table)
-    figure, (world, scene) = pyplot.subplots(1, 2, figsize=(15, 6), width_ratios=(2.6, 1), facecolor="white")
-    projected = countries[countries["name"] != "Antarctica"].to_crs("+proj=robin")
+    figure, (world, scene) = pyplot.subplots(1, 2, figsize=(14, 4.6), width_ratios=(2.6, 1), facecolor="white")
+    projected = countries.to_crs("+proj=robin")
     projected.plot(
         ax=world,
         column=np.log10(projected["population"].clip(lower=1e4)),
@@ -44,7 +44,7 @@ def draw(connection: psycopg.Connection[Any], table: str, cog: Path, picture: Pa
         edgecolor=INK,
         linewidth=0.3,
         legend=True,
-        legend_kwds={"label": "population, 10^x", "shrink": 0.6, "pad": 0.01},
+        legend_kwds={"label": "population, 10^x", "shrink": 0.8, "pad": 0.01},
     )
     world.set_facecolor(SEA)
     world.set_title(f"{table}: {len(countries)} countries, as they lie in PostGIS", color=INK)
@@ -52,12 +52,14 @@ def draw(connection: psycopg.Connection[Any], table: str, cog: Path, picture: Pa
         bands = source.read((3, 2, 1), out_shape=(3, source.height // 2, source.width // 2)).astype("float64")
         low, high = np.percentile(bands, (2, 98), axis=(1, 2), keepdims=True)
         scene.imshow(np.moveaxis(np.clip((bands - low) / np.maximum(high - low, 1), 0, 1), 0, -1))
-        scene.set_title(f"{cog.name}: from the COG's overview, {source.crs}", color=INK, fontsize=10)
+        scene.set_title(f"{cog.name}: from the COG's overview, {source.crs}", color=INK, fontsize=9)
     for axes in (world, scene):
+        axes.set_xlabel("")
+        axes.set_ylabel("")
         axes.set_xticks([])
         axes.set_yticks([])
         for edge in axes.spines.values():
             edge.set_color("#b8c4cc")
     figure.tight_layout()
-    figure.savefig(picture, dpi=110)
+    figure.savefig(picture, dpi=100)
     pyplot.close(figure)

@@ -60,7 +60,7 @@ def batch_rows(dataset: Dataset, layer: Layer) -> int:
 def _ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
     """Every `size`th feature id of a GeoPackage's table, by one pass over its key; ids may have gaps of any width."""
     fid, table = quoted(layer.fid_column), quoted(layer.name)
-    numbered = f"SELECT {fid} AS id, row_number() OVER (ORDER BY {fid}) AS n FROM {table}"  # noqa: S608
+    numbered = f"SELECT {fid} + 0 AS id, row_number() OVER (ORDER BY {fid}) AS n FROM {table}"  # noqa: S608
     with dataset.reading():
         _, _, _, data = pyogrio.raw.read(
             dataset.path,
