@@ -21,7 +21,7 @@ from psycopg import sql
 from rio_cogeo import cog_validate
 
 from codegen.connection import connect, resolve_dsn
-from demo.client import Wanted, retry, search, status, submit, watch
+from demo.client import Wanted, one_row, retry, search, status, submit, watch
 from demo.picture import draw
 from demo.sources import COUNTRIES, SCENE, cut_tiles
 
@@ -90,15 +90,14 @@ def check_cogs(hrefs: list[str]) -> list[Path]:
 def show_rows(ddh: psycopg.Connection[Any], table: str) -> int:
     """Print a few rows of the new table, and return how many it has."""
     name = sql.Identifier(*table.split("."))
-    row = ddh.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone()
-    assert row is not None
+    count = int(one_row(ddh, sql.SQL("SELECT count(*) FROM {}").format(name))[0])
     for sample in ddh.execute(
         sql.SQL(
             "SELECT objectid, name, continent, public.ST_GeometryType(geom), source_file, source_crs FROM {} ORDER BY pop_est DESC LIMIT 3"
         ).format(name)
     ):
         print("  " + " | ".join(str(value) for value in sample))
-    return int(row[0])
+    return count
 
 
 def run() -> None:
@@ -108,7 +107,9 @@ def run() -> None:
     cut_tiles(tiles)
     allow_sources([COUNTRIES.parent, tiles])
     wanted = [
-        Wanted("vector", "natural_earth", "countries", str(COUNTRIES), "vector", {"title": "Countries of the world", "indexes": ["iso_a3"]}),
+        Wanted(
+            "vector", "natural_earth", "countries", str(COUNTRIES), "vector", {"title": "Countries of the world", "indexes": ["iso_a3"]}
+        ),
         Wanted("raster", "landsat", "olinda", str(SCENE), "raster", {"title": "Landsat 7 over Olinda"}),
         Wanted("collection", "landsat", "olinda_tiles", f"{tiles}/", "collection", {"title": "Landsat 7 over Olinda, in tiles"}),
     ]
@@ -157,7 +158,7 @@ def run() -> None:
 
     heading("Connect")
     print(f"  as DDH             psql '{resolve_dsn('ddh')}'")
-    print("  any role           psql \"$(make -s dsn ROLE=owner)\"        worker, ddh, admin, reader, owner")
+    print('  any role           psql "$(make -s dsn ROLE=owner)"        worker, ddh, admin, reader, owner')
     print("  workers            make workers N=2")
     print("  what is going on   make status")
     print(f"\nDone in {time.monotonic() - started:.0f} s.")
@@ -167,7 +168,8 @@ def main() -> int:
     try:
         run()
     except (DemoFailedError, TimeoutError) as failure:
-        print(f"\nThe demo failed: {failure}\nThe workers' log is {HOME / 'demo' / 'workers.log'}; `make status` shows what is going on.", file=sys.stderr)
+        log = HOME / "demo" / "workers.log"
+        print(f"\nThe demo failed: {failure}\nThe workers' log is {log}; `make status` shows what is going on.", file=sys.stderr)
         return 1
     except psycopg.Error as failure:
         print(f"\nThe demo failed in the database: {failure}\n`make up` makes and deploys one; `make verify` checks it.", file=sys.stderr)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 END = {"completed", "completed_with_errors", "failed", "cancelled", "unpublished"}
@@ -26,15 +27,25 @@ class Wanted:
     config: dict[str, Any]
 
 
+def one_row(connection: psycopg.Connection[Any], query: sql.SQL | sql.Composed, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """The one row that a query returns; LookupError where it returns none."""
+    row = connection.execute(query, parameters).fetchone()
+    if row is None:
+        raise LookupError(query.as_string(connection))
+    return tuple(row)
+
+
 def submit(connection: psycopg.Connection[Any], wanted: Wanted) -> tuple[str, bool]:
     """Submit; return the request's id and whether this call created it."""
-    row = connection.execute(
-        "SELECT request_id, created FROM platform.submit_request("
-        "dataset_id => %s, resource_id => %s, version_id => 'v1', source_path => %s, request_type => %s, processing_config => %s)",
+    request_id, created = one_row(
+        connection,
+        sql.SQL(
+            "SELECT request_id, created FROM platform.submit_request("
+            "dataset_id => %s, resource_id => %s, version_id => 'v1', source_path => %s, request_type => %s, processing_config => %s)"
+        ),
         (wanted.dataset_id, wanted.resource_id, wanted.source_path, wanted.request_type, Jsonb(wanted.config)),
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
+    )
+    return request_id, created
 
 
 def retry(connection: psycopg.Connection[Any], request_id: str) -> None:
@@ -44,17 +55,14 @@ def retry(connection: psycopg.Connection[Any], request_id: str) -> None:
 
 def status(connection: psycopg.Connection[Any], request_id: str) -> dict[str, Any]:
     """The request's status document."""
-    row = connection.execute("SELECT platform.get_request_status(%s)", (request_id,)).fetchone()
-    assert row is not None
-    document: dict[str, Any] = row[0]
+    document: dict[str, Any] = one_row(connection, sql.SQL("SELECT platform.get_request_status(%s)"), (request_id,))[0]
     return document
 
 
 def search(connection: psycopg.Connection[Any], collections: Iterable[str]) -> list[dict[str, Any]]:
     """STAC items of these collections, as the client may see them."""
-    row = connection.execute("SELECT platform.stac_search(%s)", (Jsonb({"collections": list(collections), "limit": 50}),)).fetchone()
-    assert row is not None
-    items: list[dict[str, Any]] = row[0]["features"]
+    wanted = Jsonb({"collections": list(collections), "limit": 50})
+    items: list[dict[str, Any]] = one_row(connection, sql.SQL("SELECT platform.stac_search(%s)"), (wanted,))[0]["features"]
     return items
 
 

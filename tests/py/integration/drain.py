@@ -46,7 +46,8 @@ def _turns(connection: psycopg.Connection[Any], name: str, rng: random.Random, t
         finished = [{"task_id": task, "attempt": attempt, "result_data": {"by": name}} for task, attempt in claimed]
         if finished and rng.random() < 0.03:
             first = finished[0]
-            connection.execute("SELECT * FROM app.complete_task_and_check_stage(%s, %s, NULL)", (first["task_id"], first["attempt"]))
+            again = (first["task_id"], first["attempt"])
+            connection.execute("SELECT * FROM app.complete_task_and_check_stage(%s, %s, NULL)", again)
         if not finished and _all_done(connection):
             return
 
@@ -118,7 +119,9 @@ def drain(dsn: str, admin: psycopg.Connection[Any], *, processes: int, seconds: 
             )
             admin.execute("SELECT app.run_janitor()")
         if cancels and rng.random() < 0.3:
-            open_jobs = admin.execute("SELECT job_id FROM app.jobs WHERE status IN ('pending', 'processing') ORDER BY random() LIMIT 1").fetchone()
+            open_jobs = admin.execute(
+                "SELECT job_id FROM app.jobs WHERE status IN ('pending', 'processing') ORDER BY random() LIMIT 1"
+            ).fetchone()
             if open_jobs:
                 admin.execute("SELECT app.cancel_job(%s, 'the test wants it')", open_jobs)
                 cancels -= 1

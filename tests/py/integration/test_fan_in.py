@@ -42,11 +42,12 @@ def assert_invariants(admin: psycopg.Connection[Any]) -> None:
         "SELECT count(*) FROM app.tasks AS t JOIN app.stages AS s USING (stage_id) WHERE t.status IN ('pending', 'processing')"
         " OR s.status IN ('pending', 'processing')",
     ) == 0, "no open task, no open stage"  # fmt: skip
-    assert one(admin, "SELECT count(*) FROM (SELECT FROM tests_effects GROUP BY task_id HAVING count(*) > 1) AS twice") == 0, "effects once"
+    twice = one(admin, "SELECT count(*) FROM (SELECT FROM tests_effects GROUP BY task_id HAVING count(*) > 1) AS twice")
+    assert twice == 0, "effects once"
     assert one(
         admin,
-        "SELECT count(*) FROM tests_effects AS e WHERE NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.task_id = e.task_id AND t.attempt = e.attempt"
-        " AND t.status = 'completed')",
+        "SELECT count(*) FROM tests_effects AS e WHERE NOT EXISTS (SELECT FROM app.tasks AS t"
+        " WHERE t.task_id = e.task_id AND t.attempt = e.attempt AND t.status = 'completed')",
     ) == 0, "no effect of an attempt that did not complete"  # fmt: skip
     assert one(admin, "SELECT count(*) FROM app.stages WHERE remaining <> 0") == 0
     assert one(admin, "SELECT count(*) FROM app.ready_stages") == 0
@@ -107,7 +108,8 @@ def test_the_next_stage_exists_in_the_same_commit(engine_database: Any) -> None:
             assert seen == (1, 0), "nothing of it is seen before the commit"
             worker.commit()
         seen = watcher.execute(
-            "SELECT s.stage, s.tasks, count(t.*) FROM app.stages AS s JOIN app.tasks AS t USING (stage_id) WHERE s.job_id = %s GROUP BY 1, 2 ORDER BY 1",
+            "SELECT s.stage, s.tasks, count(t.*) FROM app.stages AS s JOIN app.tasks AS t USING (stage_id)"
+            " WHERE s.job_id = %s GROUP BY 1, 2 ORDER BY 1",
             (job,),
         ).fetchall()
         assert seen == [(1, 2, 2), (2, 2, 2)]

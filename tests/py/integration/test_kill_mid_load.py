@@ -19,7 +19,8 @@ HOLD = 71102
 
 LOADING = (
     "SELECT l.pid FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()"
-    " WHERE l.locktype = 'advisory' AND l.classid = %s AND EXISTS (SELECT FROM app.tasks AS t WHERE t.task_type = 'vector_load' AND t.status = 'completed')"
+    " WHERE l.locktype = 'advisory' AND l.classid = %s"
+    " AND EXISTS (SELECT FROM app.tasks AS t WHERE t.task_type = 'vector_load' AND t.status = 'completed')"
 )
 
 
@@ -43,7 +44,8 @@ def test_each_feature_exactly_once(database: Database, source_root: Path, worker
     _grid(source_root / "grid.gpkg")
     with database.connect("ddh") as ddh:
         row = ddh.execute(
-            "SELECT request_id FROM platform.submit_request('kill', 'grid', 'v1', %s, processing_config => jsonb_build_object('chunk_rows', %s::integer))",
+            "SELECT request_id FROM platform.submit_request("
+            "'kill', 'grid', 'v1', %s, processing_config => jsonb_build_object('chunk_rows', %s::integer))",
             (str(source_root / "grid.gpkg"), CHUNK),
         ).fetchone()
         assert row is not None
@@ -57,7 +59,9 @@ def test_each_feature_exactly_once(database: Database, source_root: Path, worker
             # Some chunks are in, and the worker is inside the transaction of another.
             wait_for(lambda: admin.execute(LOADING, (HOLD,)).fetchone() or _status(database, request)["status"] == "completed", timeout=60)
             victim.kill()
-            open_loads = admin.execute("SELECT count(*) FROM app.tasks WHERE task_type = 'vector_load' AND status = 'processing'").fetchone()
+            open_loads = admin.execute(
+                "SELECT count(*) FROM app.tasks WHERE task_type = 'vector_load' AND status = 'processing'"
+            ).fetchone()
             assert open_loads is not None
             killed += open_loads[0]
             # What the janitor would wait a minute for: the dead worker's silence.
@@ -77,7 +81,9 @@ def test_each_feature_exactly_once(database: Database, source_root: Path, worker
                 0,
                 FEATURES - 1,
             )
-        left = admin.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'geo'::regnamespace AND relname LIKE '\\_load\\_%'").fetchone()
+        left = admin.execute(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'geo'::regnamespace AND starts_with(relname, '_load_')"
+        ).fetchone()
         assert left == (0,), "no staging table stays behind"
 
 
