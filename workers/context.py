@@ -16,12 +16,15 @@ from codegen.messages.tasks import ClaimedTask
 from workers.attempts import Attempts
 from workers.connections import EffectsConnection, short_connection
 from workers.encoding import encode
-from workers.errors import TaskCancelled
+from workers.errors import TaskCancelled, TaskError
 from workers.storage import Storage
 
 P = TypeVar("P")
 
-STALE_ATTEMPT = "GM409"
+CONFLICT = "GM409"
+"""From hold_task: another transaction holds the task. From the completion: the attempt is stale."""
+HOLD_PATIENCE = 15.0
+"""How long an earlier attempt's transaction may take to end, once its worker is gone."""
 
 Completed = NewType("Completed", int)
 """The task id of a task whose completion has committed with its effects: what `effects.complete` returns."""
@@ -52,10 +55,14 @@ class Effects:
         """
         text = encode(result)
         task_id, attempt = self._claimed.task_id, self._claimed.attempt
-        with _stale_is_lost():
+        try:
             row = self.connection.execute(
                 "SELECT task_updated FROM app.complete_task_and_check_stage(%s, %s, %s::jsonb)", (task_id, attempt, text)
             ).fetchone()
+        except psycopg.Error as error:
+            if error.sqlstate == CONFLICT:
+                raise TaskCancelled("lost") from error
+            raise
         if row is None or not row[0]:
             raise TaskCancelled("lost")
         self.connection.commit()
@@ -107,23 +114,36 @@ class Task(Generic[P]):
 
         The connection is used again by later tasks: settings belong in SET LOCAL, temporary tables in ON COMMIT DROP.
         """
-        self.check()
         with self.effects_connection.transaction() as connection:
-            with _stale_is_lost():
-                connection.execute("SELECT app.hold_task(%s, %s)", (self.claimed.task_id, self.claimed.attempt))
+            self._hold(connection)
             effects = Effects(connection, self.claimed)
             try:
                 yield effects
             finally:
                 self.completed = effects.completed or self.completed
 
-
-@contextmanager
-def _stale_is_lost() -> Iterator[None]:
-    """Turn the engine's refusal of a stale attempt into the cancellation of this one."""
-    try:
-        yield
-    except psycopg.Error as error:
-        if error.sqlstate == STALE_ATTEMPT:
-            raise TaskCancelled("lost") from error
-        raise
+    def _hold(self, connection: psycopg.Connection[Any]) -> None:
+        """Hold the attempt, as the transaction's first statement. The server is told to notice if this process dies."""
+        give_up_at = time.monotonic() + HOLD_PATIENCE
+        while True:
+            self.check()
+            try:
+                connection.execute(
+                    "SELECT set_config('client_connection_check_interval', '5s', true), app.hold_task(%s, %s)",
+                    (self.claimed.task_id, self.claimed.attempt),
+                )
+            except psycopg.Error as error:
+                if error.sqlstate != CONFLICT:
+                    raise
+                connection.rollback()
+                if time.monotonic() > give_up_at:
+                    raise TaskError(
+                        "TASK_HELD",
+                        "another transaction still holds the task: an earlier attempt's, or the janitor's",
+                        category="system",
+                        remediation="Nothing to do: the task is tried again",
+                        retryable=True,
+                    ) from error
+                time.sleep(0.25)
+            else:
+                return

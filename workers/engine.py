@@ -18,13 +18,15 @@ from pydantic import ValidationError
 
 from codegen.messages.tasks import ClaimedTask
 from workers.connections import open_connection
-from workers.errors import is_disconnected
+from workers.errors import is_disconnected, told_by_engine
 
 _TURN = """
 SELECT t.task_id, t.attempt, t.job_id, t.job_type, t.stage, t.task_type, t.task_index, t.parameters, t.deadline, t.correlation_id,
        t.platform_request_id, extract(epoch FROM t.deadline - app.clock())::double precision AS seconds_left
   FROM app.turn(%s, %s::jsonb, %s::text[], %s) AS t
 """
+
+_NOT_ALIVE = ("WORKER_DEAD", "NO_SUCH_WORKER")
 
 
 class WorkerDeadError(Exception):
@@ -103,7 +105,8 @@ class Engine:
         except psycopg.Error as error:
             if is_disconnected(error):
                 self.close()
-            if error.sqlstate in ("GM409", "GM404"):
+            told = told_by_engine(error)
+            if told is not None and told.code in _NOT_ALIVE:
                 raise WorkerDeadError(error.diag.message_primary) from error
             raise
         except BaseException:

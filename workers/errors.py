@@ -93,6 +93,17 @@ def in_short(error: psycopg.Error) -> str:
     return redact((error.diag.message_primary or str(error) or type(error).__name__).strip())
 
 
+def told_by_engine(error: psycopg.Error) -> ErrorDetail | None:
+    """The ErrorDetail in the DETAIL of an error that geomill's own functions raised; of several, the first."""
+    if not (error.sqlstate or "").startswith("GM"):
+        return None
+    try:
+        value = json.loads(error.diag.message_detail or "")
+        return ErrorDetail.model_validate(value[0] if isinstance(value, list) else value)
+    except (ValueError, IndexError):
+        return None
+
+
 def describe(error: BaseException, messages: Sequence[str] = ()) -> ErrorDetail:
     """Map whatever a handler raised to the one shape of an error; `messages` are the native library's own."""
     if isinstance(error, TaskError):
@@ -147,7 +158,7 @@ def refused_result(task_type: str, reason: str) -> ErrorDetail:
 def _of_database(error: psycopg.Error) -> ErrorDetail:
     """An error raised by geomill's own functions carries its detail; others are named by their SQLSTATE."""
     state = error.sqlstate or ""
-    if state.startswith("GM") and (told := _told(error.diag.message_detail)):
+    if told := told_by_engine(error):
         return told
     context = {"sqlstate": state or None, "detail": error.diag.message_detail, "hint": error.diag.message_hint, "where": error.diag.context}
     if is_disconnected(error):
@@ -161,16 +172,6 @@ def _of_database(error: psycopg.Error) -> ErrorDetail:
         retryable=True,
         context=_redacted(plain({key: value for key, value in context.items() if value})),
     )
-
-
-def _told(detail: str | None) -> ErrorDetail | None:
-    """The ErrorDetail in a raised error's DETAIL, if there is one."""
-    try:
-        value = json.loads(detail or "")
-        first = value[0] if isinstance(value, list) else value
-        return ErrorDetail.model_validate(first)
-    except (ValueError, IndexError):
-        return None
 
 
 def _unforeseen(error: BaseException) -> ErrorDetail:

@@ -58,7 +58,7 @@ def effect(task: Plain) -> Completed:
 def careless(task: Plain) -> Completed:
     """Completes with an effect, and raises afterwards."""
     with task.effects() as effects:
-        effects.connection.execute("INSERT INTO public.effects (task_index, attempt) VALUES (0, 1)")
+        effects.connection.execute("INSERT INTO public.effects (task_index, attempt) VALUES (1000, 1)")
         effects.complete({})
     raise RuntimeError("too late to matter")
 
@@ -68,7 +68,7 @@ def half(task: Plain) -> dict[str, Any]:
     """Leaves an effects transaction without completing: nothing of it remains."""
     with task.effects() as effects:
         effects.connection.execute("INSERT INTO public.effects (task_index, attempt) VALUES (0, 1)")
-    return {"stages": [result.result_data for result in task.results(1)]}
+    return {"results": [result.result_data for result in task.results(1)]}
 
 
 @handles("test_raise")

@@ -52,6 +52,7 @@ class FakeEngine:
         self.worker_ids: list[str] = []
         self.turns: list[tuple[int, int]] = []
         self.stopped = False
+        self.janitor_looks = 0
         self.before: Callable[[Sequence[dict[str, Any]]], None] = nothing
         self.after: Callable[[Sequence[dict[str, Any]]], None] = nothing
 
@@ -88,7 +89,10 @@ class FakeEngine:
         return []
 
     def run_janitor_if_due(self) -> bool:
-        return False
+        self.janitor_looks += 1
+        if self.janitor_looks == 1:
+            raise GoneError("gone")
+        return True
 
     def close(self) -> None:
         pass
@@ -321,3 +325,11 @@ def test_a_large_result_is_reported_before_the_batch_goes_on(run: Run, monkeypat
     assert run(engine, lambda _: {"text": "x" * 400}).run() == 0
     assert sorted(engine.ended) == list(range(64))
     assert max(reported for reported, _ in engine.turns) <= 3
+
+
+def test_the_janitor_is_looked_after_between_turns_and_its_failure_stops_nobody(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "JANITOR_CHECK_EVERY", 0.0)
+    engine = FakeEngine(100)
+    assert run(engine, fine).run() == 0
+    assert engine.janitor_looks > 2
+    assert sorted(engine.ended) == list(range(100))
