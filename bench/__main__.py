@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from bench.engine import CASES, measure, measure_fan_out, prepare
 from codegen.connection import resolve_dsn
@@ -27,7 +27,7 @@ def main() -> int:
     runs, seconds, tasks = (1, 2, 300_000) if arguments.quick else (5, 5, 800_000)
 
     server = resolve_dsn("superuser")
-    dsn = make_conninfo(**conninfo_to_dict(server) | {"dbname": DATABASE})
+    dsn = make_conninfo(server, dbname=DATABASE)
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

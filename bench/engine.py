@@ -107,7 +107,8 @@ def measure(connection: psycopg.Connection[Any], dsn: str, case: Case, *, runs: 
 
 def measure_fan_out(connection: psycopg.Connection[Any], *, runs: int, tasks: int) -> tuple[float, float]:
     """Rows per second of a bare INSERT … SELECT, and of submitting a job whose first stage has as many tasks."""
-    bare, engine = [], []
+    bare: list[float] = []
+    engine: list[float] = []
     for run in range(runs):
         for statement, parameters, into in (
             ("INSERT INTO bench_floor.task (payload) SELECT '{\"k\": 1}' FROM generate_series(1, %s)", (tasks,), bare),

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import sql
-from rio_cogeo import cog_validate
+from rio_cogeo.cogeo import cog_validate
 
 from codegen.connection import connect, resolve_dsn
 from demo.client import Wanted, one_row, retry, search, status, submit, watch

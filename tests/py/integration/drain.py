@@ -109,7 +109,8 @@ def drain(dsn: str, admin: psycopg.Connection[Any], *, processes: int, seconds: 
         if kills > 0:
             kills -= admin.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-                " AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%%app.%%' ORDER BY random() LIMIT 1) AS one"
+                " AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%app.%'"
+                " ORDER BY random() LIMIT 1) AS one"
             ).fetchone()[0]  # type: ignore[index]
         if reclaim:
             # The dead are found by their silence; here the silence is cut short, and nothing but the reclaim runs.

@@ -29,7 +29,7 @@ def race(engine_database: Any) -> Any:
 
 
 def one(admin: psycopg.Connection[Any], query: str) -> Any:
-    row = admin.execute(query).fetchone()  # type: ignore[call-overload]
+    row = admin.execute(query).fetchone()
     assert row is not None
     return row[0]
 
