@@ -98,6 +98,7 @@ class ChunkReport(Message):
     rejected: int = Field(ge=0, description="Features that became no row")
     repaired: int = Field(default=0, ge=0, description="Invalid geometries made valid")
     linearised: int = Field(default=0, ge=0, description="Curves turned into lines")
+    measured: int = Field(default=0, ge=0, description="Geometries whose M values were dropped")
     without_geometry: int = Field(default=0, ge=0, description="Rows whose geometry is null or empty")
     reasons: dict[str, int] = Field(default_factory=dict, description="Rejected features by code")
     altered: dict[str, dict[str, int]] = Field(default_factory=dict, description="Values that could not be kept as they were: by what was done, then by column")

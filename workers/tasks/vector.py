@@ -94,7 +94,7 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
         with task.effects() as effects:
             connection = effects.connection
             columns = _columns(decided)
-            rows, curves, without = load.stage(connection, columns, read(dataset, decided, chunk, altered), task.check)
+            rows, kinds, without = load.stage(connection, columns, read(dataset, decided, chunk, altered), task.check)
             if without and dataset.format is Format.GEOJSON:
                 unreadable = geojson.unreadable(dataset.path, set(without), rows)
                 ids = [without[position] for position in sorted(unreadable)]
@@ -109,7 +109,7 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
             )
             task.check()
             origin = load.From(decided.srid, decided.source.crs_wkt or decided.source.crs)
-            report = load.insert(connection, target, origin, rows=rows, curves=curves, altered=altered)
+            report = load.insert(connection, target, origin, rows=rows, kinds=kinds, altered=altered)
             if report.read != report.inserted + report.rejected:
                 raise _unreconciled(f"{report.read} features were read, {report.inserted} inserted and {report.rejected} rejected")
             if report.rejected:

@@ -103,7 +103,8 @@ def _choose(dataset: Dataset, wanted: str | None) -> tuple[str, list[str]]:
     spatial = [name for name, kind in layers.items() if kind is not None]
     plain = [name for name, kind in layers.items() if kind is None]
     # In an archive, `layer` may have named the file.
-    chosen = wanted if wanted in layers or len(layers) != 1 or wanted != dataset.path.stem else next(iter(layers))
+    file_names = (dataset.path.stem, dataset.path.name)
+    chosen = next(iter(layers)) if wanted not in layers and wanted in file_names and len(layers) == 1 else wanted
     if chosen is not None and chosen not in layers:
         raise TaskError(
             "LAYER_NOT_FOUND", f"{dataset.name} has no layer {chosen}", category="user", field="layer", value=chosen,
@@ -129,7 +130,7 @@ def _listed(names: list[str]) -> str:
 def _declared(geometry_type: str) -> Kinds:
     """What a layer says of itself, where that is worth anything: no kinds for a mixture or a collection."""
     base, _, suffix = geometry_type.upper().removeprefix("2.5D ").partition(" ")
-    return Kinds(frozenset({base}), "Z" in suffix, "M" in suffix) if base in _MULTI else Kinds()
+    return Kinds(frozenset({base}), "Z" in suffix) if base in _MULTI else Kinds()
 
 
 def _scan(dataset: Dataset, layer: str) -> Kinds:

@@ -21,6 +21,7 @@ from workers.errors import is_transient
 from workers.geo_table import ColumnType, TableColumn
 from workers.vector.batches import Alterations, Batch
 from workers.vector.crs import WGS84
+from workers.vector.wkb import Kinds
 
 # Names of our own are upper case: columns of a table are lower case, and cannot be the same.
 BATCH = sql.Identifier("pg_temp", "vector_batch")
@@ -65,15 +66,15 @@ class From:
 
 def stage(
     connection: psycopg.Connection[Any], columns: Sequence[TableColumn], batches: Iterable[Batch], check: Callable[[], None]
-) -> tuple[int, int, dict[int, int]]:
-    """COPY the batches into staging. Returns the rows, the curves among them, and position and id of rows without geometry."""
+) -> tuple[int, Kinds, dict[int, int]]:
+    """COPY the batches into staging. Returns the number of rows, their kinds, and position and id of those without geometry."""
     connection.execute("SET LOCAL client_min_messages = error")
     # Temporary tables have no statistics, and the plan is the same without.
     connection.execute("SET LOCAL jit = off")
     definitions = sql.SQL("").join(sql.SQL(", {} {}").format(sql.Identifier(c.name), sql.SQL(ColumnType(c.type).value)) for c in columns)
     connection.execute(sql.SQL('CREATE TEMPORARY TABLE vector_batch ("ROW" bigint, "WKB" bytea{}) ON COMMIT DROP').format(definitions))
     connection.execute('CREATE TEMPORARY TABLE vector_rejected ("ROW" bigint, code text, reason text) ON COMMIT DROP')
-    rows, curves = 0, 0
+    rows, kinds = 0, Kinds()
     without: dict[int, int] = {}
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(BATCH)) as copy:
         copy.set_types(["int8", "bytea", *(_copy_type(column.type) for column in columns)])
@@ -83,8 +84,8 @@ def stage(
                 copy.write_row(row)
             without |= {rows + at: batch.ids[at] for at, geometry in enumerate(batch.geometries) if geometry is None}
             rows += len(batch.ids)
-            curves += batch.kinds.curves
-    return rows, curves, without
+            kinds |= batch.kinds
+    return rows, kinds, without
 
 
 def reject(connection: psycopg.Connection[Any], ids: Iterable[int], code: str, reason: str) -> None:
@@ -93,9 +94,9 @@ def reject(connection: psycopg.Connection[Any], ids: Iterable[int], code: str, r
         cursor.executemany(sql.SQL("INSERT INTO {} VALUES (%s, %s, %s)").format(REJECTED), [(one, code, reason) for one in ids])
 
 
-def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, rows: int, curves: int, altered: Alterations) -> ChunkReport:
+def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, rows: int, kinds: Kinds, altered: Alterations) -> ChunkReport:
     """The staged rows into the table, or among the rejected ones, which stay in staging for `record`."""
-    statement = _insert_statement(target, crs, linearise=curves > 0)
+    statement = _insert_statement(target, crs, linearise=kinds.curves > 0)
     values = {**target.constants, "crs_wkt": crs.wkt, "srid": crs.srid}
     try:
         with connection.transaction():
@@ -112,7 +113,8 @@ def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, ro
         inserted=inserted,
         rejected=sum(reasons.values()),
         repaired=repaired,
-        linearised=curves,
+        measured=kinds.measured,
+        linearised=kinds.curves,
         without_geometry=without_geometry,
         reasons=reasons,
         altered=altered.listed(),

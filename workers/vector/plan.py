@@ -62,9 +62,10 @@ def _ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
     fid, table = quoted(layer.fid_column), quoted(layer.name)
     numbered = f"SELECT {fid} + 0 AS id, row_number() OVER (ORDER BY {fid}) AS n FROM {table}"  # noqa: S608
     with dataset.reading():
+        # As text: GDAL takes the width of the first integer for that of all, and cuts the others down to it.
         _, _, _, data = pyogrio.raw.read(
             dataset.path,
-            sql=f"SELECT id FROM ({numbered}) WHERE n > 1 AND n % {int(size)} = 1",  # noqa: S608
+            sql=f"SELECT CAST(id AS TEXT) AS id FROM ({numbered}) WHERE n > 1 AND n % {int(size)} = 1",  # noqa: S608
             read_geometry=False,
         )
     return sorted(int(one) for one in data[0])

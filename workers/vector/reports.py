@@ -37,8 +37,6 @@ def of_layer(layer: Layer, source: SourceReport, geometry_type: str, source_crs:
         said.append(warning("CRS_ASSUMED", f"The GeoJSON names no CRS; {source.crs} was taken as source_crs says, not EPSG:4326"))
     if layer.kinds.has_z and not geometry_type.endswith("Z"):
         said.append(warning("Z_DROPPED", "Z coordinates were dropped", "Set processing_config.keep_z to keep them"))
-    if layer.kinds.has_m:
-        said.append(warning("M_DROPPED", "M values were dropped"))
     if geometry_type.startswith("GEOMETRY"):
         said.append(warning("GEOMETRY_TYPES_MIXED", f"The table holds geometries of any type; the layer has {_listed(layer.kinds.types)}"))
     return said
@@ -60,6 +58,8 @@ def of_rows(total: ChunkReport) -> list[Warning_]:
         said.append(warning("GEOMETRIES_REPAIRED", f"{total.repaired} invalid geometries were made valid"))
     if total.linearised:
         said.append(warning("CURVES_LINEARISED", f"{total.linearised} curved geometries were turned into straight segments"))
+    if total.measured:
+        said.append(warning("M_DROPPED", f"{total.measured} geometries lost their M values, which tables do not keep"))
     if total.without_geometry:
         said.append(warning("GEOMETRIES_MISSING", f"{total.without_geometry} rows have no geometry"))
     for what, (code, message) in _ALTERED.items():
@@ -79,6 +79,7 @@ def total(parts: Iterable[ChunkReport]) -> ChunkReport:
         inserted=sum(part.inserted for part in listed),
         rejected=sum(part.rejected for part in listed),
         repaired=sum(part.repaired for part in listed),
+        measured=sum(part.measured for part in listed),
         linearised=sum(part.linearised for part in listed),
         without_geometry=sum(part.without_geometry for part in listed),
         reasons=dict(reasons),

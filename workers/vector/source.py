@@ -91,7 +91,7 @@ def _plain(source: Source) -> Dataset:
 def _archived(source: Source, layer: str | None) -> Dataset:
     files = source.extract()
     found = [file for file in files if file.suffix.lower() in formats.EXTENSIONS and formats.recognise(file) is not None]
-    named = [file for file in found if file.stem == layer]
+    named = [file for file in found if layer in (file.stem, file.name)]
     candidates = named if len(found) > 1 and named else found
     if not candidates:
         names = ", ".join(sorted({file.suffix.lower() or file.name for file in files})[:20])
@@ -101,7 +101,7 @@ def _archived(source: Source, layer: str | None) -> Dataset:
             remediation="Zip a shapefile with all its parts, or a GeoPackage, GeoJSON or FlatGeobuf",
         )  # fmt: skip
     if len(candidates) > 1:
-        names = ", ".join(sorted(file.stem for file in candidates)[:50])
+        names = ", ".join(sorted(file.name for file in candidates)[:50])
         raise TaskError(
             "LAYER_AMBIGUOUS", f"{source.name} holds {len(candidates)} datasets: {names}", category="user", field="layer", value=layer,
             remediation="Name one of them as processing_config.layer, or zip them one by one",

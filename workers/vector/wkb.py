@@ -28,11 +28,11 @@ class Kinds:
 
     types: frozenset[str] = frozenset()
     has_z: bool = False
-    has_m: bool = False
+    measured: int = 0
     curves: int = 0
 
     def __or__(self, other: Kinds) -> Kinds:
-        return Kinds(self.types | other.types, self.has_z or other.has_z, self.has_m or other.has_m, self.curves + other.curves)
+        return Kinds(self.types | other.types, self.has_z or other.has_z, self.measured + other.measured, self.curves + other.curves)
 
 
 def kinds(column: pa.Array) -> Kinds:
@@ -46,7 +46,7 @@ def kinds(column: pa.Array) -> Kinds:
     return Kinds(
         types=frozenset(_NAMES.get(int(code), "GEOMETRY") for code in found),
         has_z=bool(np.any((codes & _Z != 0) | (dimension == 1) | (dimension == 3))),
-        has_m=bool(np.any((codes & _M != 0) | (dimension == 2) | (dimension == 3))),
+        measured=int(np.count_nonzero((codes & _M != 0) | (dimension == 2) | (dimension == 3))),
         curves=int(sum(count for code, count in zip(found, counts, strict=True) if int(code) in _CURVES)),
     )
 
