@@ -19,9 +19,14 @@ def sample(name: str) -> Path:
 
 
 def place(name: str, folder: Path) -> Path:
-    """A copy of the file in the folder; of a shapefile, with the files that belong to it."""
+    """A copy of the file in the folder; of a shapefile, with the files that belong to it.
+
+    What is there under these names is replaced, never written to: a link that a test made must not lead out of the folder.
+    """
     source = sample(name)
     files = source.parent.glob(f"{source.stem}.*") if source.suffix == ".shp" else [source]
     for file in files:
-        shutil.copyfile(file, folder / file.name)
+        copy = folder / file.name
+        copy.unlink(missing_ok=True)
+        shutil.copyfile(file, copy)
     return folder / name
