@@ -1,7 +1,8 @@
 """Logins for geomill's own cluster: each role gets a password of its own, and a file with its connection string.
 
-On a server of somebody else's, logins are a DBA's business, and this need not run. Passwords are made here, hashed before they
-are sent, and kept in files that only their owner reads. A file whose connection string works is left as it is.
+On a server of somebody else's, which GEOMILL_DSN or PG* name, a role that can log in already keeps its password: other
+checkouts may use it. Passwords are made here, hashed before they are sent, and kept in files that only their owner reads. A file
+whose connection string works is left as it is.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ def make_logins(dsn: str, report: Report) -> None:
             kept = _password_of(file)
             wanted = _uri(connection, dsn, login, kept) if kept else None
             if wanted is None or not _works(wanted, login):
+                if not dsn_file("superuser").exists() and _can_log_in(connection, login):
+                    report(f"{login}: can log in already, with a password that is not ours to change; set GEOMILL_DSN_{role.upper()}")
+                    continue
                 password = secrets.token_urlsafe(24)
                 _set_password(connection, login, group, password)
                 wanted = _uri(connection, dsn, login, password)
@@ -66,6 +70,11 @@ def _make_client(connection: psycopg.Connection[Any], report: Report) -> None:
 
 def _password_of(file: Path) -> str | None:
     return server_of(file.read_text().strip()).get("password") if file.exists() else None
+
+
+def _can_log_in(connection: psycopg.Connection[Any], login: str) -> bool:
+    row = connection.execute("SELECT count(*) FROM pg_catalog.pg_roles WHERE rolname = %s AND rolcanlogin", [login]).fetchone()
+    return bool(row and row[0])
 
 
 def _works(dsn: str, login: str) -> bool:

@@ -5,7 +5,8 @@
 #   ops/test.sh all [pytest's ARGS]   tests/pgtap, then tests/py; pytest's own summary is the last line
 #   ops/test.sh sweep                 removes clusters of runs that were killed
 #
-# GEOMILL_TEST_DSN, a superuser's, names a server to make the databases in instead; nothing of it is stopped or removed.
+# GEOMILL_TEST_DSN, a superuser's, names a server to make the databases in instead. It must be one for tests: geomill's roles
+# there get new passwords.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ops/server.sh
@@ -34,6 +35,7 @@ finish() {
         $PYTHON -m tests.py.support.template drop || say "$GEOMILL_TEST_TEMPLATE is still there"
     fi
     rm -rf "$RUN"
+    rmdir "$RUNS" 2>/dev/null || true
     exit "$status"
 }
 
@@ -48,7 +50,7 @@ prepare() {
     mkdir -p "$RUN"
     export GEOMILL_HOME=$RUN
     if [ -z "${GEOMILL_TEST_DSN:-}" ]; then
-        ops/install.sh server
+        ops/install.sh server || die "or name a server for tests: GEOMILL_TEST_DSN=postgresql://postgres:password@host/postgres"
         SERVER_IS_OURS=yes
         ops/cluster.sh up --throwaway
         GEOMILL_TEST_DSN=$(cat "$RUN/dsn/superuser")

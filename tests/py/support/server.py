@@ -85,6 +85,11 @@ class Server:
         """Deploy geomill into the template, make the logins, and close it: a template that is in use cannot be copied."""
         self.drop(self.template)
         self.create(self.template, template="template1")
+        # The mark of a server that is ours: its logins may get new passwords.
+        superuser = self.home / "dsn" / "superuser"
+        superuser.parent.mkdir(parents=True, exist_ok=True)
+        superuser.touch(mode=0o600)
+        superuser.write_text(self.superuser_dsn + "\n")
         self._run("codegen", "deploy")
         self._run("codegen", "logins")
         self._close(self.template)
