@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"no connection: {str(error).strip()}\n  remedy: `make up` starts geomill's own server; GEOMILL_DSN names another",
             file=sys.stderr,
         )
+    except psycopg.Error as error:
+        print(f"failed, nothing was changed: {str(error).strip()}", file=sys.stderr)
     return 1
 
 

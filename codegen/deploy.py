@@ -21,10 +21,9 @@ from psycopg import errors, sql
 from codegen import catalog, cron, generate, pgstac, shadow, workflow_rows
 from codegen.catalog import Difference
 from codegen.connection import connect_to, server_of
-from codegen.ddl import PHASES, Statement
+from codegen.ddl import Statement
 from codegen.quoting import name
 from codegen.refusal import RefusedError
-from codegen.templates import LOCKS
 from codegen.version import git_revision, version
 
 Report = Callable[[str], None]
@@ -37,7 +36,10 @@ _REPLACEABLE = {"function", "trigger", "policy", "comment"}
 # A lock of live work, or a deploy of another database of the cluster that makes the same roles at the same moment.
 _PASSING = (errors.LockNotAvailable, errors.DeadlockDetected, errors.UniqueViolation, errors.DuplicateObject, errors.InternalError_)
 
-_STATIC_MARK = "-- static SQL of geo and h3, SHA-256 "
+STATIC_SCHEMA = "01_schema.sql"
+"""The file of geo and of h3 that makes the schema."""
+
+STATIC_MARK = "-- static SQL of geo and h3, SHA-256 "
 
 
 @dataclass
@@ -58,10 +60,10 @@ def deploy(dsn: str, report: Report, *, with_cron: bool = True) -> bool:
     """Deploy to the database of a connection string; False if there was nothing to do."""
     with connect_to(dsn, application_name="geomill deploy") as connection:
         changed = _retried(lambda: _prepare(connection), report)
-        if pgstac_is_due := pgstac.live_version(connection) != pgstac.WANTED_VERSION:
-            report(f"pgstac {pgstac.WANTED_VERSION}")
-        _retried(lambda: pgstac.migrate(dsn), report)
-        changed = _retried(lambda: _deploy_ours(connection, report), report) or changed or pgstac_is_due
+        if _retried(lambda: pgstac.migrate(dsn), report):
+            report(f"pgstac {pgstac.WANTED_VERSION}, and rights in it")
+            changed = True
+        changed = _retried(lambda: _deploy_ours(connection, report), report) or changed
         if with_cron:
             changed = _schedule(connection, dsn, report) or changed
     report("deployed" if changed else "nothing to do")
@@ -71,7 +73,7 @@ def deploy(dsn: str, report: Report, *, with_cron: bool = True) -> bool:
 def _prepare(connection: psycopg.Connection[Any]) -> bool:
     """Extensions and roles. False if they were there."""
     with connection.transaction():
-        _lock(connection)
+        shadow.lock(connection)
         before = _globals(connection)
         connection.execute("SET LOCAL client_min_messages = warning")
         try:
@@ -97,65 +99,76 @@ def _globals(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
 
 def _deploy_ours(connection: psycopg.Connection[Any], report: Report) -> bool:
     with connection.transaction():
-        _lock(connection)
-        deployed_by = connection.info.user
-        shadow.act_as_owner(connection)
+        shadow.lock(connection)
         connection.execute("SET LOCAL lock_timeout = '500ms'")
+        connection.execute("SET LOCAL client_min_messages = warning")
         applied = Applied()
-
         present = shadow.existing(connection)
-        for schema in generate.SCHEMAS:
-            if schema not in present:
-                report(f"schema {schema}")
-        for phase in PHASES:
-            for statement in generate.statements():
-                if statement.phase == phase and statement.schema not in present:
-                    applied.run(connection, statement.sql)
-        if present:
-            _mend(connection, shadow.compare(connection), applied, report)
+        found = shadow.compare(connection, present) if present else []
+        _refuse_others(found, connection)
+        missing = [statement for statement in generate.statements() if statement.schema not in present]
+        static = list(generate.static_sql()) if _static_is_due(connection, present) else []
 
+        # Schemas are the deployer's to make; what is in them is their owner's.
+        for statement in missing:
+            if statement.kind == "schema":
+                report(f"schema {statement.name}")
+                applied.run(connection, statement.sql)
+        for path, content in static:
+            if path.name == STATIC_SCHEMA:
+                applied.run(connection, content)
+        shadow.act_as_owner(connection)
+        for statement in missing:
+            if statement.kind != "schema":
+                applied.run(connection, statement.sql)
+        if found:
+            _mend(connection, found, applied, report)
         for line in workflow_rows.deploy(connection):
             report(line)
             applied.sql.append(f"-- {line}")
-        if _static_is_due(connection):
+        if static:
             report("static SQL of geo and h3")
             applied.sql.append(_static_mark())
-            for _, content in generate.static_sql():
+        for path, content in static:
+            if path.name != STATIC_SCHEMA:
                 applied.run(connection, content)
-        if not applied:
-            return False
+        if applied:
+            _record(connection, applied)
+        return bool(applied)
 
-        live = catalog.read(connection, generate.SCHEMAS)
-        left = catalog.differences(live, shadow.wanted(connection)) + [
-            Difference("workflow", line, "", "") for line in workflow_rows.differences(connection)
-        ]
-        if left:
-            raise RefusedError(
-                "deploy", f"it does not end where it should:\n{catalog.listed(left)}", "nothing was changed; this is a defect of codegen"
-            )
-        connection.execute(
-            """
-            INSERT INTO app.schema_deployments (deployed_by, software_version, git_revision, fingerprint, catalog_fingerprint, sql)
-            VALUES (%s, %s, %s, %s, %s, %s)
-            """,
-            [deployed_by, version(), git_revision(), generate.fingerprint(), catalog.fingerprint(live), "\n\n".join(applied.sql)],
+
+def _record(connection: psycopg.Connection[Any], applied: Applied) -> None:
+    """One row for the deploy, after a last look whether it ends where it should."""
+    connection.execute("SET LOCAL ROLE NONE")
+    live = catalog.read(connection, generate.SCHEMAS)
+    left = [str(difference) for difference in catalog.differences(live, shadow.wanted(connection))]
+    left += workflow_rows.differences(connection)
+    if left:
+        raise RefusedError(
+            "deploy", "it would not end where it should:\n  " + "\n  ".join(left), "nothing was changed; this is a defect of codegen"
         )
-        return True
+    connection.execute(
+        """
+        INSERT INTO app.schema_deployments (deployed_by, software_version, git_revision, fingerprint, catalog_fingerprint, sql)
+        VALUES (%s, %s, %s, %s, %s, %s)
+        """,
+        [connection.info.user, version(), git_revision(), generate.fingerprint(), catalog.fingerprint(live), "\n\n".join(applied.sql)],
+    )
 
 
 def _mend(connection: psycopg.Connection[Any], found: list[Difference], applied: Applied, report: Report) -> None:
-    """Mend what CREATE OR REPLACE can, and refuse the rest."""
-    if not found:
-        return
-    _refuse_others(found, connection)
+    """Mend what CREATE OR REPLACE can."""
     for difference in found:
         report(str(difference))
     for schema in generate.SCHEMAS:
         # New owners of functions have to be allowed to create in their schema, until grants are mended below.
         applied.run(connection, sql.SQL("GRANT CREATE ON SCHEMA {} TO geomill_api;").format(name(schema)).as_string(None))
-    for difference in found:
+    # What strangers own is the deployer's to change. Rights go before the functions that they are on.
+    connection.execute("SET LOCAL ROLE NONE")
+    for difference in sorted(found, key=lambda difference: difference.kind == "function"):
         for statement in _undo(difference):
             applied.run(connection, statement.as_string(None))
+    shadow.act_as_owner(connection)
     for made in generate.statements():
         if _concerns(made, found):
             applied.run(connection, made.sql)
@@ -192,6 +205,11 @@ def _interface(definition: str) -> str:
     return "\n".join(line for line in lines[1:] if line.startswith(("CREATE", " RETURNS")))
 
 
+def _owner(definition: str) -> str:
+    """A function's owner, in the first line of its definition."""
+    return definition.partition("\n")[0].removeprefix("-- owner ")
+
+
 def _is_public(connection: psycopg.Connection[Any], function: str) -> bool:
     """Whether others than its owner may execute it: such a function's shape never changes in place."""
     row = connection.execute(
@@ -211,6 +229,9 @@ def _undo(difference: Difference) -> list[sql.Composable]:
     match difference.kind:
         case "function" if _needs_drop(difference):
             return [sql.SQL("DROP FUNCTION {};").format(_as_is(difference.name))]
+        case "function" if difference.live and difference.wanted and _owner(difference.live) != _owner(difference.wanted):
+            # CREATE OR REPLACE leaves the owner as it is.
+            return [sql.SQL("ALTER FUNCTION {} OWNER TO {};").format(_as_is(difference.name), _as_is(_owner(difference.wanted)))]
         case "trigger" if difference.live is not None and difference.wanted is None:
             return [sql.SQL("DROP TRIGGER {} ON {};").format(_as_is(thing), _as_is(of))]
         case "policy" if difference.live is not None:
@@ -253,21 +274,21 @@ def _concerns(statement: Statement, found: list[Difference]) -> bool:
     return any((statement.kind, statement.name) == (difference.kind, difference.name) for difference in found if difference.wanted)
 
 
-def _static_is_due(connection: psycopg.Connection[Any]) -> bool:
+def _static_is_due(connection: psycopg.Connection[Any], present: list[str]) -> bool:
     """Whether geo or h3 is missing, or what makes them has changed since it was run last."""
     row = connection.execute("SELECT to_regnamespace('geo') IS NULL OR to_regnamespace('h3') IS NULL").fetchone()
-    if row and row[0]:
+    if (row and row[0]) or "app" not in present:
         return True
     row = connection.execute(
         "SELECT position(%s IN sql) = 0 FROM app.schema_deployments WHERE position(%s IN sql) > 0 ORDER BY deployment_id DESC LIMIT 1",
-        [_static_mark(), _STATIC_MARK],
+        [_static_mark(), STATIC_MARK],
     ).fetchone()
     return row is None or bool(row[0])
 
 
 def _static_mark() -> str:
     """The line in a deployment's SQL that says which static SQL it ran."""
-    return _STATIC_MARK + generate.static_fingerprint()
+    return STATIC_MARK + generate.static_fingerprint()
 
 
 def _schedule(connection: psycopg.Connection[Any], dsn: str, report: Report) -> bool:
@@ -284,12 +305,6 @@ def _schedule(connection: psycopg.Connection[Any], dsn: str, report: Report) -> 
     if scheduled:
         report(f"pg_cron job geomill:{database}:janitor in database {cron_home}")
     return scheduled
-
-
-def _lock(connection: psycopg.Connection[Any]) -> None:
-    """One deploy at a time in a database."""
-    connection.execute("SET LOCAL lock_timeout = '60s'")
-    connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS["deploy"]])
 
 
 def _retried(step: Callable[[], bool], report: Report) -> bool:

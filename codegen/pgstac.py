@@ -1,4 +1,4 @@
-"""The schema pgstac, which is its library's: installed and migrated by pypgstac, never touched otherwise."""
+"""The schema pgstac, which is its library's: installed and migrated by pypgstac; all that is ours there are rights."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ from typing import Any
 
 import psycopg
 import pypgstac
+from psycopg import sql
 from pypgstac.db import PgstacDB
 from pypgstac.migrate import Migrate
 
 from codegen.connection import connect_to
+from codegen.ddl import OWNER
+from codegen.quoting import name
 from codegen.refusal import RefusedError
 
 WANTED_VERSION: str = pypgstac.__version__
 
 REQUIRED_FUNCTIONS = ("search_hash", "search_fromhash", "get_version", "search", "upsert_item", "upsert_items", "get_collection")
-"""Without the first two, searches cannot be registered (0.10.0 has no search_tohash any more); the others are what geomill calls."""
+"""Without the first two no search can be registered (0.10.0 has no search_tohash any more); the others are what geomill calls."""
+
+API = "geomill_api"
+READ_BY_SEARCH = (
+    "items",
+    "collections",
+    "base_items",
+    "partition_stats",
+    "queryables",
+    "queryable_wrappers",
+    "cql2_ops",
+    "pgstac_settings",
+    "search_wheres",
+)
+"""What pgstac's search reads: the API role searches, and may do nothing else there."""
 
 
 def live_version(connection: psycopg.Connection[Any]) -> str | None:
@@ -28,41 +45,45 @@ def live_version(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def migrate(dsn: str) -> bool:
-    """Bring pgstac to the version of the library, and let the owner use it. False if it is there already."""
-    # A connection of its own: the library sets its search path, and leaves the first install as the role pgstac_admin.
+    """Bring pgstac to the version of the library, and give our roles their rights in it. False if all was there."""
     with connect_to(dsn, application_name="geomill pgstac") as connection:
         before = live_version(connection)
-        if before is not None and _parts(before) > _parts(WANTED_VERSION):
-            raise RefusedError("pgstac", f"the database has {before}, newer than {WANTED_VERSION}", "install the pypgstac of that version")
-        if before != WANTED_VERSION:
+    if before is not None and _parts(before) > _parts(WANTED_VERSION):
+        raise RefusedError("pgstac", f"the database has {before}, newer than {WANTED_VERSION}", "install the pypgstac of that version")
+    if before != WANTED_VERSION:
+        # A connection of its own: the library leaves its role and its search path behind.
+        with connect_to(dsn, application_name="geomill pgstac") as connection:
             Migrate(PgstacDB(connection=connection)).run_migration(WANTED_VERSION)
-        connection.execute("RESET ROLE")
-        connection.execute(
-            """
-            DO $$
-            BEGIN
-                IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members
-                                WHERE roleid = 'pgstac_admin'::regrole AND member = 'geomill_owner'::regrole) THEN
-                    GRANT pgstac_admin TO geomill_owner;
-                END IF;
-            END;
-            $$
-            """
-        )
-        return before != WANTED_VERSION
+    with connect_to(dsn, application_name="geomill pgstac") as connection:
+        rights = missing_rights(connection)
+        for _, grant in rights:
+            connection.execute(grant)
+    return before != WANTED_VERSION or bool(rights)
+
+
+def missing_rights(connection: psycopg.Connection[Any]) -> list[tuple[str, sql.Composed]]:
+    """Rights that our roles lack in pgstac: each for people, and the statement that gives it."""
+    missing: list[tuple[str, sql.Composed]] = []
+    if not _holds(connection, "pg_has_role(%s, 'pgstac_admin', 'MEMBER')", OWNER):
+        missing.append((f"membership of {OWNER} in pgstac_admin", sql.SQL("GRANT pgstac_admin TO {}").format(name(OWNER))))
+    if not _holds(connection, "has_schema_privilege(%s, 'pgstac', 'USAGE')", API):
+        missing.append((f"grant on schema pgstac to {API}", sql.SQL("GRANT USAGE ON SCHEMA pgstac TO {}").format(name(API))))
+    for table in READ_BY_SEARCH:
+        if not _holds(connection, "has_table_privilege(%s, 'pgstac.' || %s, 'SELECT')", API, table):
+            grant = sql.SQL("GRANT SELECT ON {} TO {}").format(name("pgstac", table), name(API))
+            missing.append((f"grant on table pgstac.{table} to {API}", grant))
+    return missing
 
 
 def missing_functions(connection: psycopg.Connection[Any]) -> list[str]:
     """Functions of pgstac that geomill needs and that are not there."""
-    rows = connection.execute(
-        """
-        SELECT f.name FROM unnest(%s::text[]) AS f (name)
-         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = to_regnamespace('pgstac') AND p.proname = f.name)
-         ORDER BY 1
-        """,
-        [list(REQUIRED_FUNCTIONS)],
-    )
-    return [row[0] for row in rows]
+    rows = connection.execute("SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = 'pgstac'::regnamespace")
+    return sorted(set(REQUIRED_FUNCTIONS) - {row[0] for row in rows})
+
+
+def _holds(connection: psycopg.Connection[Any], condition: str, *values: str) -> bool:
+    row = connection.execute(sql.SQL("SELECT {}").format(sql.SQL(condition)), values).fetchone()
+    return bool(row and row[0])
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from codegen import generate, shadow, workflow_rows
 def plan(connection: psycopg.Connection[Any]) -> list[str]:
     """Every difference, for people; [] if there is none. Changes nothing."""
     with connection.transaction(force_rollback=True):
+        shadow.lock(connection)
         return differences(connection)
 
 

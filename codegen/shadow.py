@@ -16,12 +16,13 @@ from codegen import catalog, generate
 from codegen.catalog import Catalog, Difference
 from codegen.ddl import OWNER
 from codegen.quoting import name
+from codegen.templates import LOCKS
 
 ASIDE = "{}__live"
 
 
 def compare(connection: psycopg.Connection[Any], schemas: Sequence[str] = generate.SCHEMAS) -> list[Difference]:
-    """How the live schemas differ from the generated ones. To be called in a transaction, by one who may act as the owner."""
+    """How the live schemas differ from the generated ones. To be called in a transaction, by the one who would deploy."""
     # The live side first: renamed aside, its expressions would read differently.
     live = catalog.read(connection, schemas)
     return catalog.differences(live, wanted(connection, schemas))
@@ -30,13 +31,24 @@ def compare(connection: psycopg.Connection[Any], schemas: Sequence[str] = genera
 def wanted(connection: psycopg.Connection[Any], schemas: Sequence[str] = generate.SCHEMAS) -> Catalog:
     """The generated schemas as this server shows them. To be called in a transaction."""
     with connection.transaction(force_rollback=True):
-        act_as_owner(connection)
+        # Schemas are the deployer's to make and to rename: their owner needs no right on the database.
         for schema in existing(connection):
             aside = name(ASIDE.format(schema))
             connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name(schema), aside))
         for statement in generate.statements():
-            connection.execute(statement.sql.encode())
+            if statement.kind == "schema":
+                connection.execute(statement.sql.encode())
+        act_as_owner(connection)
+        for statement in generate.statements():
+            if statement.kind != "schema":
+                connection.execute(statement.sql.encode())
         return catalog.read(connection, schemas)
+
+
+def lock(connection: psycopg.Connection[Any]) -> None:
+    """One deploy or plan at a time in a database, for the rest of the transaction: each makes the same names."""
+    connection.execute("SET LOCAL lock_timeout = '60s'")
+    connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS["deploy"]])
 
 
 def existing(connection: psycopg.Connection[Any]) -> list[str]:

@@ -8,7 +8,6 @@ import psycopg
 
 from codegen import cron, generate, pgstac, plan, plpgsql
 from codegen.connection import connect_to
-from codegen.ddl import OWNER
 from codegen.deploy import Report
 
 SCHEMAS = ("app", "platform", "geo", "h3", "pgstac")
@@ -45,9 +44,7 @@ def _pgstac(connection: psycopg.Connection[Any]) -> list[str]:
         return []  # the schema is missing, and was named
     found = [] if live == pgstac.WANTED_VERSION else [f"different  pgstac is {live}, wanted {pgstac.WANTED_VERSION}"]
     found += [f"missing    function pgstac.{function}" for function in pgstac.missing_functions(connection)]
-    row = connection.execute("SELECT pg_has_role(%s, 'pgstac_admin', 'MEMBER')", [OWNER]).fetchone()
-    if not (row and row[0]):
-        found.append(f"missing    membership of {OWNER} in pgstac_admin")
+    found += [f"missing    {right}" for right, _ in pgstac.missing_rights(connection)]
     return found
 
 

@@ -35,10 +35,6 @@ BEGIN
         EXECUTE format('GRANT geomill_owner TO %I', current_user);
     END IF;
 
-    IF NOT has_database_privilege('geomill_owner', current_database(), 'CREATE') THEN
-        EXECUTE format('GRANT CREATE ON DATABASE %I TO geomill_owner', current_database());
-    END IF;
-
     -- PUBLIC executes nothing that the owner makes, at no moment.
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl AS d
                     WHERE d.defaclrole = 'geomill_owner'::regrole AND d.defaclnamespace = 0 AND d.defaclobjtype = 'f') THEN
