@@ -18,7 +18,7 @@ _root.setLevel(_level)
 
 _TMS = morecantile.tms.get("WebMercatorQuad")
 _MERCATOR_LATITUDE = 85.05112877980659
-_MOST_TILES = 50_000
+_MOST_TILES = 20_000
 
 
 @dataclass(frozen=True)
