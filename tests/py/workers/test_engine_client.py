@@ -30,10 +30,15 @@ from workers.waiting import Idle, Wake
 
 
 @pytest.fixture
-def superuser(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection[Any]]:
-    """A superuser beside the worker under test, whose connections go to the test's database."""
-    monkeypatch.setenv("GEOMILL_DSN_WORKER", database.dsn("worker"))
-    with database.connect() as connection:
+def superuser(module_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser beside the worker under test, whose connections go to the module's database, emptied."""
+    monkeypatch.setenv("GEOMILL_DSN_WORKER", module_database.dsn("worker"))
+    with module_database.connect() as connection:
+        connection.execute(
+            "TRUNCATE app.jobs, app.stages, app.ready_stages, app.tasks, app.task_inputs, app.task_results, app.task_errors,"
+            " app.workers, app.janitor_runs"
+        )
+        connection.execute("DROP TABLE IF EXISTS public.effects")
         connection.execute("CREATE TABLE public.effects (task_id bigint)")
         connection.execute("GRANT INSERT ON public.effects TO geomill_worker")
         yield connection
@@ -192,11 +197,11 @@ def test_a_failed_effect_leaves_the_connection_usable(engine: Engine, superuser:
 
 
 def test_a_hold_waits_for_the_one_before_and_then_gives_up(
-    engine: Engine, superuser: psycopg.Connection[Any], as_task: AsTask, database: Database, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, superuser: psycopg.Connection[Any], as_task: AsTask, module_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(superuser)
     claimed = claim(engine, "w")[0]
-    with database.connect("worker", autocommit=False) as other:
+    with module_database.connect("worker", autocommit=False) as other:
         other.execute("SELECT app.hold_task(%s, 0)", (claimed.task.task_id,))
         monkeypatch.setattr("workers.context.HOLD_PATIENCE", 0.3)
         with pytest.raises(TaskError) as caught, as_task(claimed).effects():
