@@ -18,7 +18,8 @@ BEGIN
     code := 'GEOMETRY_NOT_TRANSFORMABLE';
     shape := public.ST_Force2D(shape);
     IF source_srid IS NULL THEN
-        shape := public.ST_Transform(shape, source_wkt, 4326);
+        -- The form with an SRID as its target looks for spatial_ref_sys along the search_path.
+        shape := public.ST_Transform(shape, source_wkt, 'EPSG:4326');
     ELSIF source_srid <> 4326 THEN
         shape := public.ST_Transform(shape, 4326);
     END IF;

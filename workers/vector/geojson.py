@@ -20,7 +20,7 @@ _BLOCK = 1024 * 1024
 def unreadable(path: Path, positions: set[int], total: int) -> set[int]:
     """Of the features at these positions, those whose geometry is neither null nor empty.
 
-    None, if the file does not show as many features as were read: then nobody can tell which is which.
+    Empty if the file does not show as many features as were read: then nobody can tell which is which.
     """
     found: set[int] = set()
     seen = 0

@@ -182,7 +182,8 @@ def _encoding(dataset: Dataset, detected: str) -> str | None:
         file.seek(start)
         sample = file.read(_SAMPLE)
     if sample.isascii():
-        return detected
+        # The same in every encoding; what lies beyond the sample may not be.
+        return None if len(sample) < _SAMPLE else detected
     try:
         # Text is cut at its column's width, so what is broken may be one character; a column of Latin-1 is full of it.
         sample.decode("utf-8")

@@ -150,7 +150,8 @@ def _in_wgs84(geometry: sql.Composable, crs: From) -> sql.Composed:
         return sql.Composed([geometry])
     if crs.srid is not None:
         return sql.SQL("public.ST_Transform({}, 4326)").format(geometry)
-    return sql.SQL("public.ST_Transform({}, {}, 4326)").format(geometry, sql.Placeholder("crs_wkt"))
+    # The form with an SRID as its target looks for spatial_ref_sys along the search_path.
+    return sql.SQL("public.ST_SetSRID(public.ST_Transform({}, {}, 'EPSG:4326'), 4326)").format(geometry, sql.Placeholder("crs_wkt"))
 
 
 _PROBLEMS = sql.SQL("""

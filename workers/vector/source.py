@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyogrio.util import vsi_path
 
 from workers.errors import TaskError
 from workers.storage import Source, Storage
@@ -83,6 +84,7 @@ def open_dataset(storage: Storage, source_path: str, roots: Sequence[str], layer
 
 
 def _plain(source: Source) -> Dataset:
+    _require_literal(source.path, source.name)
     kind = formats.require(source.path, source.name)
     files = (source.path,) if kind is not Format.SHAPEFILE else _shapefile(source.path, source.name, may_link=False)
     return Dataset(source.path, kind, source.name, None, files)
@@ -107,11 +109,21 @@ def _archived(source: Source, layer: str | None) -> Dataset:
             remediation="Name one of them as processing_config.layer, or zip them one by one",
         )  # fmt: skip
     path = candidates[0]
+    _require_literal(path, path.name)
     kind = formats.require(path, path.name)
     if kind is Format.SHAPEFILE:
         _shapefile(path, path.name, may_link=True)
     member = next((name for name in source.archive.names if path.as_posix().endswith(f"/{name}")), path.name) if source.archive else None
     return Dataset(path, kind, source.name, member, (source.path,))
+
+
+def _require_literal(path: Path, name: str) -> None:
+    """Refuse a path that pyogrio takes for something else than itself: of `a!/b/c.gpkg` it would open /b/c.gpkg."""
+    if "!" in str(path) or vsi_path(str(path)) != str(path):
+        raise TaskError(
+            "SOURCE_NAME_REFUSED", f"{name!r} has a character in its name or in a folder's that is not taken", category="user",
+            field="source_path", value=name, remediation="Use names without exclamation marks and line breaks",
+        )  # fmt: skip
 
 
 def _shapefile(path: Path, name: str, *, may_link: bool) -> tuple[Path, ...]:

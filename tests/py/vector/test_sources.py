@@ -74,6 +74,19 @@ def test_a_shapefile_without_its_parts(mill: Mill) -> None:
     assert mill.refused(path)["code"] == "SOURCE_NOT_ALLOWED"
 
 
+def test_a_name_that_pyogrio_would_read_as_another_files(mill: Mill) -> None:
+    secret = mill.sources.parent / "secret.gpkg"
+    shutil.copy(mill.place("nc.gpkg"), secret)
+    folder = mill.sources / f"a!{secret.parent}"
+    folder.mkdir(parents=True)
+    shutil.copy(mill.place("nc.gpkg"), folder / secret.name)
+    assert mill.refused(folder / secret.name)["code"] == "SOURCE_NAME_REFUSED"
+    path = mill.sources / "member.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(mill.place("nc.gpkg"), "b!c.gpkg")
+    assert mill.refused(path)["code"] == "SOURCE_NAME_REFUSED"
+
+
 def test_nothing_to_ingest(mill: Mill) -> None:
     assert mill.refused(mill.write("empty.geojson", '{"type": "FeatureCollection", "features": []}'))["code"] == "SOURCE_HAS_NO_FEATURES"
     none = mill.write(

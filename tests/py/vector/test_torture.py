@@ -184,13 +184,16 @@ def test_text_that_is_not_in_the_encoding_the_file_names(mill: Mill, latin: Path
 
 def test_crs_without_a_code(mill: Mill) -> None:
     crs = "+proj=tmerc +lat_0=1 +lon_0=-75.3 +k=0.9997 +x_0=1234 +y_0=567 +ellps=WGS84"
-    truth = gpd.GeoSeries([shapely.box(-75, 42, -74, 43)], crs=4326)
-    frame = gpd.GeoDataFrame({"a": [1]}, geometry=truth.to_crs(crs))
+    truth = gpd.GeoSeries([shapely.box(-75, 42, -74, 43), shapely.Point(-74.5, 42.5)], crs=4326)
+    far = shapely.Point(1e300, 5)
+    frame = gpd.GeoDataFrame({"a": [1, 2, 3]}, geometry=[*truth.to_crs(crs), far], crs=crs)
     path = mill.sources / "nocode.gpkg"
     frame.to_file(path)
     done = mill.ingest(path)
     assert done.report["bbox"] == pytest.approx([-75, 42, -74, 43], abs=1e-6)
     assert "tmerc" in done.report["source"]["crs_wkt"].lower() or "transverse" in done.report["source"]["crs_wkt"].lower()
+    assert [row["code"] for row in mill.rejects(done.request_id)] == ["GEOMETRY_NOT_TRANSFORMABLE"]
+    assert done.rows("a") == [{"a": 1}, {"a": 2}]
     assert "geomill:source_crs_wkt" in done.status["stac_metadata"]["properties"]
 
 

@@ -1,0 +1,13 @@
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT plan(7);
+CREATE FUNCTION pg_temp.code(wkb bytea, srid integer, wkt text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT p.code FROM geo.geometry_problem(wkb, srid, wkt) AS p $$;
+SELECT is(pg_temp.code(ST_AsBinary('POLYGON((0 0,1 0,1 1,0 0))'::geometry), 4326), NULL, 'a good one passes');
+SELECT is(pg_temp.code(ST_AsBinary('POLYGON((0 0,1 1,1 0,0 1,0 0))'::geometry), 4326), NULL, 'one that can be repaired too');
+SELECT is(pg_temp.code(NULL, 4326), NULL, 'and none at all');
+SELECT is(pg_temp.code('\x0103', 4326), 'GEOMETRY_UNREADABLE', 'what is no WKB is unreadable');
+SELECT is(pg_temp.code(ST_AsBinary('POINT(1e300 5)'::geometry), 32618), 'GEOMETRY_NOT_TRANSFORMABLE', 'what lies beyond its projection has no place');
+SELECT is(pg_temp.code(ST_AsBinary('POINT(1 2)'::geometry), NULL, '+proj=utm +zone=18 +ellps=intl'), NULL, 'a CRS needs no code');
+SELECT is(pg_temp.code(ST_AsBinary('POINT(1 2)'::geometry), NULL, 'nonsense'), 'GEOMETRY_NOT_TRANSFORMABLE', 'nor has what is in no CRS');
+SELECT * FROM finish();
+ROLLBACK;
