@@ -1,24 +1,33 @@
-"""The schema pgstac, which is its library's: installed and migrated by pypgstac; all that is ours there are rights."""
+"""The schema pgstac, which is its library's: installed and migrated by pypgstac; all that is ours there are rights.
+
+pypgstac runs as a process of its own: imported, it changes how psycopg reads JSON for everybody. It is told where to connect
+by libpq's variables, for arguments are there for all to read.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version as installed_version
 from typing import Any
 
 import psycopg
-import pypgstac
 from psycopg import sql
-from pypgstac.db import PgstacDB
-from pypgstac.migrate import Migrate
+from psycopg.pq import Conninfo
 
 from codegen.connection import connect_to
 from codegen.ddl import OWNER
 from codegen.quoting import name
 from codegen.refusal import RefusedError
 
-WANTED_VERSION: str = pypgstac.__version__
+WANTED_VERSION = installed_version("pypgstac")
 
 REQUIRED_FUNCTIONS = ("search_hash", "search_fromhash", "get_version", "search", "upsert_item", "upsert_items", "get_collection")
 """Without the first two no search can be registered (0.10.0 has no search_tohash any more); the others are what geomill calls."""
+
+ATTEMPTS = 5
 
 API = "geomill_api"
 READ_BY_SEARCH = (
@@ -51,14 +60,27 @@ def migrate(dsn: str) -> bool:
     if before is not None and _parts(before) > _parts(WANTED_VERSION):
         raise RefusedError("pgstac", f"the database has {before}, newer than {WANTED_VERSION}", "install the pypgstac of that version")
     if before != WANTED_VERSION:
-        # A connection of its own: the library leaves its role and its search path behind.
-        with connect_to(dsn, application_name="geomill pgstac") as connection:
-            Migrate(PgstacDB(connection=connection)).run_migration(WANTED_VERSION)
+        _run_pypgstac(dsn)
     with connect_to(dsn, application_name="geomill pgstac") as connection:
         rights = missing_rights(connection)
         for _, grant in rights:
             connection.execute(grant)
     return before != WANTED_VERSION or bool(rights)
+
+
+def _run_pypgstac(dsn: str) -> None:
+    settings = {option.envvar.decode(): option.val.decode() for option in Conninfo.parse(dsn.encode()) if option.envvar and option.val}
+    command = [sys.executable, "-m", "pypgstac.pypgstac", "migrate", "--toversion", WANTED_VERSION]
+    for _ in range(ATTEMPTS):
+        done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-3:])
+        # Its roles belong to the cluster: another database's migration may make them at the same moment.
+        if "concurrently" not in said and "already exists" not in said and "duplicate key" not in said:
+            break
+        time.sleep(1)
+    raise RefusedError("pgstac", f"pypgstac migrate failed: {said}", "run `pypgstac migrate` by hand, then deploy again")
 
 
 def missing_rights(connection: psycopg.Connection[Any]) -> list[tuple[str, sql.Composed]]:

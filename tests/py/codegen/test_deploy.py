@@ -161,7 +161,8 @@ def test_the_janitor_is_scheduled_once_and_jobs_of_databases_that_are_gone_go(da
             assert cron.schedule(database.dsn(), database.name, home)
             assert not cron.schedule(database.dsn(), database.name, home)
             assert cron.is_scheduled(database.dsn(), database.name, home)
-            jobs.execute("SELECT cron.schedule_in_database('geomill:gone:janitor', '* * * * *', 'SELECT 1', 'gone')")
+            jobs.execute("SELECT cron.schedule_in_database('geomill:gone:janitor', '* * * * *', 'SELECT 1', %s)", [database.name])
+            jobs.execute("UPDATE cron.job SET database = 'gone' WHERE jobname = 'geomill:gone:janitor'")
             cron.schedule(database.dsn(), database.name, home)
             assert jobs.execute("SELECT FROM cron.job WHERE database = 'gone'").fetchone() is None
         finally:
