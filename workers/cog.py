@@ -350,7 +350,7 @@ def _compare(
             given = source.read(bands, window=window)
             if profile.lossless:
                 same_mask = not report.masked or np.array_equal(source.read_masks(1, window=window), cog.read_masks(1, window=window))
-                if not same_mask or not np.array_equal(given, written[: len(bands)], equal_nan=given.dtype.kind == "f"):
+                if not same_mask or not pixels.same(given, written[: len(bands)]):
                     raise _unequal(name, f"pixels differ in rows {window.row_off} to {window.row_off + window.height - 1}")
                 continue
             for before, after, mask in zip(given, written, masks, strict=False):
