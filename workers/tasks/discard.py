@@ -1,4 +1,4 @@
-"""discard: removes what a failed, cancelled or superseded revision left behind: tables and files. Repeatable."""
+"""discard: removes what a failed, cancelled or superseded revision left behind: tables, STAC items and files. Repeatable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workers.vector import publish
 
 @handles("discard", DiscardParameters)
 def discard(task: Task[DiscardParameters]) -> Completed:
-    """Drop the tables that the revision's jobs loaded, and remove its files.
+    """Drop the tables that the revision's jobs loaded, take its items out of the catalogue, and remove its files.
 
     The files go first: they are no part of the transaction, and removing them again does no harm.
     """
@@ -18,4 +18,7 @@ def discard(task: Task[DiscardParameters]) -> Completed:
     files = task.storage.remove_prefix(f"{asked.client_id}/{asked.request_id}/r{asked.revision}")
     with task.effects() as effects:
         tables = publish.discard(effects.connection, asked.request_id, asked.revision, asked.job_ids, task.check)
-        return effects.complete({"tables": tables, "files": files})
+        items = effects.connection.execute(
+            "SELECT app.stac_discard_items(%s, %s, %s)", (asked.request_id, asked.revision, asked.job_ids)
+        ).fetchone()
+        return effects.complete({"tables": tables, "items": items[0] if items else 0, "files": files})

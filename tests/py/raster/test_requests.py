@@ -57,9 +57,11 @@ class Client:
         assert row is not None
         return str(row[0])
 
-    def work(self) -> None:
+    def work(self, *arguments: str) -> None:
         environment = self.database.environment() | {"GEOMILL_STORAGE": str(self.storage)}
-        workers = Workers.start(("--processes", "2", "--until-idle"), environment, self.logs / f"workers-{uuid.uuid4().hex[:6]}.log")
+        workers = Workers.start(
+            ("--processes", "2", "--until-idle", *arguments), environment, self.logs / f"workers-{uuid.uuid4().hex[:6]}.log"
+        )
         try:
             assert workers.wait(240) == 0, workers.output
         finally:
@@ -331,6 +333,21 @@ def test_a_new_revision_replaces_items_and_files(client: Client) -> None:
     assert set(after["endpoints"]["cog"]).isdisjoint(before["endpoints"]["cog"])
     assert all(path_of(href).exists() for href in after["endpoints"]["cog"])
     assert {name.split("/")[0] for name in client.files(first)} == {"r2"}, "what the first revision published has gone"
+
+
+def test_cancelled_after_the_catalogue_nothing_is_left_there(client: Client) -> None:
+    request = client.submit(f"{make_collection(client.sources / 'cancelled', 2)}/", "collection")
+    client.work("--task-types", "collection_inspect,collection_convert,stac_collection")
+    assert len([item for item in client.search() if item["properties"]["geomill:request_id"] == request]) == 2
+    client.ddh.execute("SELECT platform.cancel_request(%s)", (request,))
+    client.work()
+    client.completed(request, "cancelled")
+    assert not [item for item in client.search() if item["properties"]["geomill:request_id"] == request]
+    row = client.superuser.execute(
+        "SELECT count(*) FROM pgstac.collections WHERE content ->> 'geomill:request_id' = %s", (request,)
+    ).fetchone()
+    assert row == (0,)
+    assert client.files(request) == []
 
 
 def test_a_failed_revision_leaves_the_old_one_alone(client: Client) -> None:
