@@ -32,7 +32,9 @@ def main() -> int:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
     try:
-        environment = os.environ | {"GEOMILL_DSN": dsn, "GEOMILL_NO_CRON": "1"}
+        # Only this database is meant, whatever else the caller names.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_DSN")}
+        environment |= {"GEOMILL_DSN": dsn, "GEOMILL_NO_CRON": "1"}
         subprocess.run([sys.executable, "-m", "codegen", "deploy"], env=environment, check=True, stdout=subprocess.DEVNULL)
         lines = [
             "# Measured",

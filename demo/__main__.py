@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from rio_cogeo.cogeo import cog_validate
 
-from codegen.connection import connect, resolve_dsn
+from codegen.connection import connect
 from demo.client import Wanted, one_row, retry, search, status, submit, watch
 from demo.picture import draw
 from demo.sources import COUNTRIES, SCENE, cut_tiles
@@ -157,8 +157,8 @@ def run() -> None:
         expect(picture.stat().st_size > 50_000, f"{picture}")
 
     heading("Connect")
-    print(f"  as DDH             psql '{resolve_dsn('ddh')}'")
-    print('  any role           psql "$(make -s dsn ROLE=owner)"        worker, ddh, admin, reader, owner')
+    print('  as DDH             psql "$(make -s dsn ROLE=ddh)"')
+    print('  as another role    psql "$(make -s dsn ROLE=owner)"        owner, worker, admin, reader')
     print("  workers            make workers N=2")
     print("  what is going on   make status")
     print(f"\nDone in {time.monotonic() - started:.0f} s.")

@@ -61,5 +61,5 @@ def draw(connection: psycopg.Connection[Any], table: str, cog: Path, picture: Pa
         for edge in axes.spines.values():
             edge.set_color("#b8c4cc")
     figure.tight_layout()
-    figure.savefig(picture, dpi=100)
+    figure.savefig(picture, dpi=100, bbox_inches="tight")
     pyplot.close(figure)

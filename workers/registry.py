@@ -77,7 +77,7 @@ def load_handlers(modules: Iterable[str] | None = None) -> Mapping[str, Handler]
         except Exception as error:  # an import may raise anything; all of it means that this worker cannot serve the module's tasks
             raise ConfigurationError(
                 f"handler module {module} cannot be imported: {type(error).__name__}: {error}. "
-                "Install what it needs (make install), or take it off HANDLER_MODULES"
+                "Install what it needs (make up), or take it off HANDLER_MODULES"
             ) from error
     return MappingProxyType(_handlers)
 

@@ -1,4 +1,4 @@
-"""Job types as data. Deploy writes them as rows; `app.start_stage` creates tasks from them, set-based."""
+"""Job types as data. Deploy writes them as rows; `app.open_stage` creates tasks from them, set-based."""
 
 from codegen.workflows.base import Count, Each, JobType, MatchPrevious, Single, Stage
 from codegen.workflows.catalogue import JOB_TYPES, REQUEST_JOBS

@@ -1030,7 +1030,7 @@ BEGIN
             INSERT INTO app.task_inputs (task_id, item)
             SELECT base + e.position - 1, e.element
               FROM jsonb_path_query(job.parameters, definition.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
-             WHERE e.position <= most;
+             WHERE e.position <= most + 1;
         ELSE
             INSERT INTO app.task_inputs (task_id, item)
             SELECT base + numbered.position - 1, numbered.element
@@ -1038,9 +1038,18 @@ BEGIN
                       FROM app.task_results AS r,
                            jsonb_path_query(r.result_data, definition.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
                      WHERE r.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id) AS numbered
-             WHERE numbered.position <= most;
+             WHERE numbered.position <= most + 1;
         END IF;
         GET DIAGNOSTICS task_count = ROW_COUNT;
+        IF task_count > most THEN
+            -- A range holds no more, and the next stage's begins behind it: take back what was written.
+            DELETE FROM app.task_inputs AS i WHERE i.task_id BETWEEN base AND base + most;
+            DELETE FROM app.stages AS s WHERE s.stage_id = open_stage.new_stage_id;
+            new_stage_id := NULL;
+            problem := app.problem('FAN_OUT_TOO_LARGE', 'user', definition.fan_out_path, NULL,
+                format('stage %s of %s fans out into more than %s tasks', open_stage.stage, job.job_type, most), 'split the work into several jobs');
+            RETURN;
+        END IF;
         last_task := base + task_count - 1;
         INSERT INTO app.tasks (task_id, task_type)
         SELECT base + i, definition.task_type FROM generate_series(0, task_count - 1) AS i;
@@ -2027,6 +2036,8 @@ RETURNS integer
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pgstac, public, pg_temp
+-- pgstac drops what may not be there, and says so each time.
+SET client_min_messages = warning
 AS $$
 DECLARE
     batches jsonb;
@@ -2226,6 +2237,7 @@ DECLARE
     first_place bigint;
     lagging record;
     lowest bigint;
+    dropped integer;
 BEGIN
     task_ids := due;
     attempts := ARRAY[]::integer[];
@@ -2248,26 +2260,53 @@ BEGIN
                 ORDER BY t.run_at LIMIT take_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
          LIMIT take_tasks.max_tasks);
 
-    IF cardinality(due) < max_tasks THEN
-        SELECT coalesce(array_agg(taken.task_id), '{}'), min(taken.place),
-               coalesce(bool_or(taken.task_id = taken.high OR taken.task_id - taken.low > 2000), false)
-          INTO fresh, first_place, touched_far
-          FROM (SELECT candidate.task_id, ready.place, ready.low, ready.high
-                  FROM (SELECT r.stage_id, r.low, r.high, row_number() OVER (ORDER BY r.rank, r.stage_id) AS place
-                          FROM app.ready_stages AS r
-                         WHERE r.task_type = ANY (wanted)
-                         ORDER BY r.rank, r.stage_id LIMIT 64) AS ready
-                 CROSS JOIN LATERAL (
-                       SELECT t.task_id FROM app.tasks AS t
-                        WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL
-                          AND t.task_id > ready.low AND t.task_id <= ready.high
-                        ORDER BY t.task_id LIMIT take_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
-                 LIMIT take_tasks.max_tasks - cardinality(due)) AS taken;
-    ELSE
-        fresh := '{}';
+    -- Round again only where nothing was found because exhausted stages filled the window: with them gone, it shows what is behind.
+    LOOP
+        fresh := ARRAY[]::bigint[];
         touched_far := false;
         first_place := 1;
-    END IF;
+        IF cardinality(due) < max_tasks THEN
+            SELECT coalesce(array_agg(taken.task_id), '{}'), min(taken.place),
+                   coalesce(bool_or(taken.task_id = taken.high OR taken.task_id - taken.low > 2000), false)
+              INTO fresh, first_place, touched_far
+              FROM (SELECT candidate.task_id, ready.place, ready.low, ready.high
+                      FROM (SELECT r.stage_id, r.low, r.high, row_number() OVER (ORDER BY r.rank, r.stage_id) AS place
+                              FROM app.ready_stages AS r
+                             WHERE r.task_type = ANY (wanted)
+                             ORDER BY r.rank, r.stage_id LIMIT 64) AS ready
+                     CROSS JOIN LATERAL (
+                           SELECT t.task_id FROM app.tasks AS t
+                            WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL
+                              AND t.task_id > ready.low AND t.task_id <= ready.high
+                            ORDER BY t.task_id LIMIT take_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
+                     LIMIT take_tasks.max_tasks - cardinality(due)) AS taken;
+        END IF;
+        EXIT WHEN NOT touched_far AND first_place = 1 AND cardinality(due) + cardinality(fresh) = max_tasks;
+
+        dropped := 0;
+        FOR lagging IN
+            SELECT r.stage_id, r.low, r.high FROM app.ready_stages AS r
+             WHERE r.stage_id IN (
+                       SELECT DISTINCT i >> 24 FROM unnest(fresh) AS i
+                       UNION
+                       (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.task_type = ANY (wanted)
+                         ORDER BY o.rank, o.stage_id LIMIT CASE WHEN cardinality(fresh) = 0 THEN 64 ELSE 8 END))
+               FOR UPDATE SKIP LOCKED
+        LOOP
+            -- Others' uncommitted claims still show as pending here, so a stage is dropped only when all are certain. What this
+            -- claim takes itself is left out of account here.
+            SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
+             WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id > lagging.low AND t.task_id <= lagging.high
+               AND NOT t.task_id = ANY (fresh);
+            IF lowest IS NULL THEN
+                DELETE FROM app.ready_stages AS r WHERE r.stage_id = lagging.stage_id;
+                dropped := dropped + 1;
+            ELSIF lowest - 1 > lagging.low + 1000 THEN
+                UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
+            END IF;
+        END LOOP;
+        EXIT WHEN dropped = 0 OR cardinality(due) + cardinality(fresh) > 0;
+    END LOOP;
 
     IF cardinality(due) + cardinality(fresh) > 0 THEN
         WITH taken AS (
@@ -2278,26 +2317,6 @@ BEGIN
             RETURNING t.task_id, t.attempt)
         SELECT array_agg(n.task_id ORDER BY n.task_id), array_agg(n.attempt ORDER BY n.task_id), array_agg(DISTINCT n.task_id >> 24)
           INTO task_ids, attempts, stage_ids FROM taken AS n;
-    END IF;
-
-    IF touched_far OR first_place IS DISTINCT FROM 1 OR cardinality(due) + cardinality(fresh) < max_tasks THEN
-        FOR lagging IN
-            SELECT r.stage_id, r.low, r.high FROM app.ready_stages AS r
-             WHERE r.stage_id IN (
-                       SELECT DISTINCT i >> 24 FROM unnest(fresh) AS i
-                       UNION
-                       (SELECT o.stage_id FROM app.ready_stages AS o ORDER BY o.rank, o.stage_id LIMIT 8))
-               FOR UPDATE SKIP LOCKED
-        LOOP
-            -- Others' uncommitted claims still show as pending here, so a stage is dropped only when all are certain.
-            SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
-             WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id > lagging.low AND t.task_id <= lagging.high;
-            IF lowest IS NULL THEN
-                DELETE FROM app.ready_stages AS r WHERE r.stage_id = lagging.stage_id;
-            ELSIF lowest - 1 > lagging.low + 1000 THEN
-                UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
-            END IF;
-        END LOOP;
     END IF;
 END;
 $$;

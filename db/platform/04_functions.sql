@@ -267,7 +267,7 @@ BEGIN
         PERFORM app.raise_problems('GM409', app.problem('CLIENT_EXISTS', 'user',
             CASE WHEN client.client_id IS NOT NULL THEN 'client_id'
                  WHEN EXISTS (SELECT FROM platform.clients AS c WHERE c.login_role = create_client.login_role) THEN 'login_role' ELSE 'prefix' END,
-            NULL, 'another client has this client_id, login_role or prefix', 'choose others; SELECT * FROM platform.clients shows what there is'));
+            NULL, 'another client has this client_id, login_role or prefix', 'choose others'));
     END IF;
     RETURN jsonb_build_object('client_id', client.client_id, 'login_role', client.login_role, 'prefix', client.prefix, 'title', client.title);
 END;
@@ -1435,7 +1435,8 @@ BEGIN
     BEGIN
         answer := platform.search_items(search, client.prefix);
     EXCEPTION
-        WHEN insufficient_privilege OR data_corrupted OR index_corrupted THEN
+        -- Ours to mend, not the body's.
+        WHEN insufficient_privilege OR undefined_table OR data_corrupted OR index_corrupted THEN
             RAISE;
         -- pgstac makes SQL of the body, and the body's mistakes show as that SQL's; PostGIS calls a wrong geometry internal.
         WHEN data_exception OR raise_exception OR syntax_error_or_access_rule_violation OR feature_not_supported OR program_limit_exceeded
