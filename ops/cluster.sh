@@ -214,7 +214,12 @@ status() {
 }
 
 destroy() {
-    if [ ! -e "$STATE/geomill-cluster" ]; then return; fi
+    if [ ! -e "$STATE/geomill-cluster" ]; then
+        # An `up` that failed before it made anything leaves its intention.
+        rm -f "$STATE/throwaway"
+        rmdir "$STATE" 2>/dev/null || true
+        return
+    fi
     if running; then down; fi
     clear_stale_pid
     rm -rf "$STATE"
