@@ -69,7 +69,7 @@ BEGIN
     RETURN outcome;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.cancel_job(text, text) TO geomill_admin, geomill_api;
+GRANT EXECUTE ON FUNCTION app.cancel_job(text, text) TO geomill_worker, geomill_admin, geomill_api;
 
 -- app.canonical_json: one text for all spellings of a JSON value, so that equal work hashes equally.
 --
@@ -1101,7 +1101,7 @@ AS $$
     INSERT INTO app.paused_task_types AS p (task_type, reason) VALUES (pause_task_type.task_type, pause_task_type.reason)
     ON CONFLICT (task_type) DO UPDATE SET reason = excluded.reason;
 $$;
-GRANT EXECUTE ON FUNCTION app.pause_task_type(text, text) TO geomill_admin;
+GRANT EXECUTE ON FUNCTION app.pause_task_type(text, text) TO geomill_worker, geomill_admin;
 
 -- app.problem: one thing that is wrong with what a caller gave, in the shape that every error of geomill has.
 --
@@ -1242,7 +1242,7 @@ BEGIN
     RETURN true;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.redrive_task(bigint) TO geomill_admin;
+GRANT EXECUTE ON FUNCTION app.redrive_task(bigint) TO geomill_worker, geomill_admin;
 
 -- app.refuse_transition: the trigger that ends a change of status that its enum does not allow.
 --
@@ -1546,7 +1546,7 @@ BEGIN
     RETURN FOUND;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.resume_task_type(text) TO geomill_admin;
+GRANT EXECUTE ON FUNCTION app.resume_task_type(text) TO geomill_worker, geomill_admin;
 
 -- app.retry_at: when a failed attempt may be tried again; NULL where it may not.
 --
@@ -1607,7 +1607,7 @@ BEGIN
     RETURN reopened;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.retry_job(text) TO geomill_admin, geomill_api;
+GRANT EXECUTE ON FUNCTION app.retry_job(text) TO geomill_worker, geomill_admin, geomill_api;
 
 -- app.run_janitor: find the dead both ways, take back what they held, and repair what should have advanced.
 --
@@ -1809,6 +1809,35 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION app.sha256_hex(text) TO geomill_api;
 
+-- app.stac_delete_collection: remove a STAC collection that a request made for itself in this revision or before.
+--
+-- Guarantees  Returns false, and changes nothing, where there is none, or it is another's or a later revision's: so it can be
+--             repeated. Never takes an item with it.
+-- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection row.
+-- Errors      GM409 items are in it.
+-- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
+CREATE OR REPLACE FUNCTION app.stac_delete_collection(collection text, request_id text, revision integer)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pgstac, public, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(71103, 0);
+    IF NOT EXISTS (SELECT FROM app.stac_request_collections(stac_delete_collection.request_id, stac_delete_collection.revision) AS c
+                    WHERE c.collection = stac_delete_collection.collection) THEN
+        RETURN false;
+    END IF;
+    IF EXISTS (SELECT FROM pgstac.items AS i WHERE i.collection = stac_delete_collection.collection) THEN
+        PERFORM app.raise_problems('GM409', app.problem('COLLECTION_NOT_EMPTY', 'user', 'collection', to_jsonb(stac_delete_collection.collection),
+            format('items are in STAC collection %s', stac_delete_collection.collection), 'take the items out first; those of other requests by unpublishing these'));
+    END IF;
+    PERFORM pgstac.delete_collection(stac_delete_collection.collection);
+    RETURN true;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.stac_delete_collection(text, text, integer) TO geomill_worker;
+
 -- app.stac_delete_items: take items out of a STAC collection; returns how many were there.
 --
 -- Guarantees  What is not there is no error, so that it can be repeated. The collection's extent is that of what is left;
@@ -1967,6 +1996,69 @@ AS $$
      WHERE c.id = stac_refresh_extent.collection AND c.content -> 'extent' IS DISTINCT FROM w.extent;
 $$;
 
+-- app.stac_request_collections: the STAC collections that a request made for itself in this revision or before.
+--
+-- has_others says whether items are in it that are not the request's, or of a later revision.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.stac_request_collections(request_id text, revision integer)
+RETURNS TABLE (collection text, has_others boolean)
+LANGUAGE sql
+STABLE
+SET search_path = pgstac, public, pg_temp
+AS $$
+    SELECT c.id, EXISTS (
+               SELECT FROM pgstac.items AS i
+                WHERE i.collection = c.id
+                  AND (i.content #>> '{properties,geomill:request_id}' IS DISTINCT FROM stac_request_collections.request_id
+                       OR i.content #> '{properties,geomill:revision}' > to_jsonb(stac_request_collections.revision)))
+      FROM pgstac.collections AS c
+     WHERE c.content ->> 'geomill:request_id' = stac_request_collections.request_id
+       AND c.content -> 'geomill:revision' <= to_jsonb(stac_request_collections.revision)
+     ORDER BY c.id;
+$$;
+
+-- app.stac_request_items: the STAC items that a request put into the catalogue in this revision or before.
+--
+-- They are looked for where its jobs were told to put them, and in the collection and under the id (or prefix of ids) given.
+--
+-- Guarantees  Only items that say themselves that they are this request's. None twice.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.stac_request_items(request_id text, revision integer, stac_collection text, stac_item_id text)
+RETURNS TABLE (collection text, item_ids text[])
+LANGUAGE plpgsql
+STABLE
+SET search_path = pgstac, public, pg_temp
+AS $$
+DECLARE
+    place record;
+BEGIN
+    -- A loop, so that each query is planned for one collection and reads its partition alone.
+    FOR place IN
+        SELECT p.collection, array_agg(p.item_id ORDER BY p.item_id) AS ids
+          FROM (SELECT stac_request_items.stac_collection AS collection, stac_request_items.stac_item_id AS item_id
+                UNION
+                SELECT j.parameters ->> 'stac_collection', j.parameters ->> 'stac_item_id' FROM app.jobs AS j
+                 WHERE j.platform_request_id = stac_request_items.request_id AND j.revision <= stac_request_items.revision) AS p
+         WHERE p.collection IS NOT NULL AND p.item_id IS NOT NULL
+         GROUP BY p.collection ORDER BY p.collection
+    LOOP
+        collection := place.collection;
+        item_ids := ARRAY(
+            SELECT i.id FROM pgstac.items AS i
+             WHERE i.collection = place.collection
+               -- The id first: it is short, and the content of a large collection is not read for nothing.
+               AND EXISTS (SELECT FROM unnest(place.ids) AS p (id) WHERE i.id = p.id OR starts_with(i.id, p.id || '_'))
+               AND i.content #>> '{properties,geomill:request_id}' = stac_request_items.request_id
+               AND i.content #> '{properties,geomill:revision}' <= to_jsonb(stac_request_items.revision)
+             ORDER BY i.id);
+        IF item_ids <> '{}' THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END;
+$$;
+
 -- app.stac_retire_items: take out of a STAC collection what earlier revisions of a request put there; returns how many.
 --
 -- Guarantees  Items of the request whose ids are in keep stay, and so do other requests' items. Repeatable.
@@ -2071,6 +2163,38 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.stac_upsert_items(jsonb) TO geomill_worker;
+
+-- app.stac_withdraw: take out of the catalogue what a request put there in this revision or before: items, and a collection
+-- of its own.
+--
+-- Guarantees  Items of other requests and of later revisions stay, and so does a collection that has any (kept). Says how many
+--             items and which collections went. Repeatable.
+-- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection rows.
+-- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
+CREATE OR REPLACE FUNCTION app.stac_withdraw(
+    request_id text, revision integer, stac_collection text, stac_item_id text, OUT items integer, OUT collections text[], OUT kept text[]
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pgstac, public, pg_temp
+AS $$
+DECLARE
+    own text;
+BEGIN
+    -- Before the look: what another writer replaces meanwhile is a later revision's, and is not to be deleted by its id.
+    PERFORM pg_advisory_xact_lock(71103, 0);
+    SELECT coalesce(sum(app.stac_delete_items(f.collection, f.item_ids)), 0) INTO items
+      FROM app.stac_request_items(stac_withdraw.request_id, stac_withdraw.revision, stac_withdraw.stac_collection, stac_withdraw.stac_item_id) AS f;
+    SELECT coalesce(array_agg(c.collection ORDER BY c.collection) FILTER (WHERE NOT c.has_others), '{}'),
+           coalesce(array_agg(c.collection ORDER BY c.collection) FILTER (WHERE c.has_others), '{}')
+      INTO collections, kept
+      FROM app.stac_request_collections(stac_withdraw.request_id, stac_withdraw.revision) AS c;
+    FOREACH own IN ARRAY collections LOOP
+        PERFORM app.stac_delete_collection(own, stac_withdraw.request_id, stac_withdraw.revision);
+    END LOOP;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.stac_withdraw(text, integer, text, text) TO geomill_worker;
 
 -- app.stage_errors: what went wrong in a stage: each failed attempt, in order of task and attempt.
 --
