@@ -87,6 +87,10 @@ class StartWorkers(Protocol):
 def workers(request: pytest.FixtureRequest, storage: Path, tmp_path: Path) -> Iterator[StartWorkers]:
     """Starts workers, on `database` unless another is given. What still runs at the end is ended; a failed test shows their logs."""
     started: list[Workers] = []
+    # Set up first, torn down last: workers are ended before their database goes.
+    for name in ("database", "module_database", "engine_database"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name)
 
     def start(*arguments: str, database: Database | None = None, environment: Mapping[str, str] | None = None) -> Workers:
         on: Database = database or request.getfixturevalue("database")
