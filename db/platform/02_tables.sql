@@ -63,6 +63,7 @@ CREATE TABLE platform.requests (
     endpoints jsonb,
     stac_metadata jsonb,
     published_revision integer,
+    unpublish_revision integer,
     processing_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     correlation_id varchar(255) NOT NULL,
     callback_url varchar(2000),
@@ -88,6 +89,7 @@ CREATE TABLE platform.requests (
     CONSTRAINT requests_endpoints_check CHECK (jsonb_typeof(endpoints) = 'object'),
     CONSTRAINT requests_stac_metadata_check CHECK (jsonb_typeof(stac_metadata) = 'object'),
     CONSTRAINT requests_published_revision_check CHECK (published_revision >= 1),
+    CONSTRAINT requests_unpublish_revision_check CHECK (unpublish_revision >= 1),
     CONSTRAINT requests_processing_metadata_check CHECK (jsonb_typeof(processing_metadata) = 'object'),
     CONSTRAINT requests_callback_url_check CHECK (callback_url ~ '^https://')
 );
@@ -115,6 +117,7 @@ COMMENT ON COLUMN platform.requests.warnings IS 'What the client should know abo
 COMMENT ON COLUMN platform.requests.endpoints IS 'Where the result is: table, data, stac_item, stac_collection, cog, mosaic, search';
 COMMENT ON COLUMN platform.requests.stac_metadata IS 'The STAC item or collection of the result';
 COMMENT ON COLUMN platform.requests.published_revision IS 'Revision that readers see; NULL before the first is complete';
+COMMENT ON COLUMN platform.requests.unpublish_revision IS 'Revision that was last asked to be taken back, with all before it; NULL where none was';
 COMMENT ON COLUMN platform.requests.processing_metadata IS 'What processing found and decided, in the published revision';
 COMMENT ON COLUMN platform.requests.correlation_id IS 'In every log line about the request';
 COMMENT ON COLUMN platform.requests.callback_url IS 'Called when the request ends';

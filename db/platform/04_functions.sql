@@ -301,7 +301,7 @@ GRANT EXECUTE ON FUNCTION platform.current_client() TO geomill_api;
 --   completed (with errors)           same; overwrite: revise       refused; overwrite: revise
 --   failed, cancelled                 same, and how to retry it;    refused; overwrite: revise
 --                                     overwrite: revise
---   unpublished                       revise                        revise
+--   unpublished, or about to be       revise                        revise
 --
 -- A submission with overwrite that is repeated word for word (the same client_request_id included) after it was done is
 -- the same submission, so that a client that lost the answer can ask again; with a new client_request_id it is a new one.
@@ -325,7 +325,7 @@ DECLARE
 BEGIN
     revise := false;
     warnings := '[]';
-    IF existing.status = 'unpublished'::platform.request_status THEN
+    IF NOT is_open AND (existing.status = 'unpublished'::platform.request_status OR existing.unpublish_revision = existing.revision) THEN
         revise := true;
     ELSIF NOT same_content AND NOT overwrite THEN
         problem := app.problem('REQUEST_EXISTS', 'user', 'version_id', to_jsonb(existing.request_id),
@@ -587,8 +587,8 @@ GRANT EXECUTE ON FUNCTION platform.infer_request_type(text) TO geomill_api;
 -- The engine calls it in the transaction of the job's last completion, failure or cancellation.
 --
 -- Guarantees  Next job or end, in that same transaction. Whatever the job reported, this call does not fail: a next job
---             that refuses its parameters ends the request as failed. A job of a revision that has been superseded moves
---             nothing; its leftovers are discarded. A job that an operator took up again takes its ended request with it.
+--             that refuses its parameters ends the request as failed. A job of a revision that has been superseded or
+--             unpublished moves nothing; its leftovers are discarded. A job that an operator took up again takes its ended request with it.
 -- Locks       request row, after the job's advisory lock, its tasks, stage and job row.
 CREATE OR REPLACE FUNCTION platform.job_ended(job_id text)
 RETURNS void
@@ -607,7 +607,11 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    IF request.revision <> job.revision THEN
+    IF job.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)) THEN
+        PERFORM platform.unpublish_ended(request, job);
+        RETURN;
+    END IF;
+    IF request.revision <> job.revision OR job.revision <= coalesce(request.unpublish_revision, 0) THEN
         PERFORM platform.discard_revision(request, job.revision);
         RETURN;
     END IF;
@@ -774,7 +778,7 @@ BEGIN
     problems := '[]';
     SELECT r.* INTO existing FROM platform.requests AS r WHERE r.client_id = wanted.client_id AND r.request_id = wanted.request_id;
     -- Without overwrite, other names are other content: submit refuses that, and says what to do.
-    published := existing.published_revision IS NOT NULL AND (wanted.processing_config ->> 'overwrite')::boolean;
+    published := existing.published_revision > coalesce(existing.unpublish_revision, 0) AND (wanted.processing_config ->> 'overwrite')::boolean;
     IF published AND existing.request_type <> wanted.request_type THEN
         problems := problems || app.problem('ALREADY_PUBLISHED', 'user', 'request_type', to_jsonb(wanted.request_type),
             format('request %s has published a %s result', existing.request_id, existing.request_type), 'submit it under another version_id');
@@ -1036,6 +1040,26 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.require_client() TO geomill_api;
+
+-- platform.require_ended: refuse to unpublish a request that is running.
+--
+-- Locks       none.
+-- Errors      GM409.
+CREATE OR REPLACE FUNCTION platform.require_ended(request platform.requests)
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = ''
+AS $$
+BEGIN
+    IF request.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) THEN
+        PERFORM app.raise_problems('GM409', app.problem('REQUEST_OPEN', 'user', 'request_id', to_jsonb(request.request_id),
+            format('request %s is %s, and cannot be unpublished before it ends', request.request_id, request.status),
+            format('wait for it, or end it with platform.cancel_request(%L, ''reason'')', request.request_id)));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.require_ended(platform.requests) TO geomill_api;
 
 -- platform.require_limit: refuse a page size that no list serves.
 --
@@ -1501,6 +1525,60 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.start_revision(platform.requests) TO geomill_api;
 
+-- platform.start_unpublish: have workers take back what a request published in its current revision and before.
+--
+-- Guarantees  One job for one revision, however often and by how many it is asked for. A job that failed is taken up again
+--             where it stopped. Nothing happens where the request is unpublished already.
+-- Locks       request row, before its new job is made; for a job to be taken up again: the job's locks, then the request row.
+-- Errors      GM409 the request runs again.
+-- SECURITY DEFINER: the API role may not read the engine's jobs. The caller has seen that the request is its client's.
+CREATE OR REPLACE FUNCTION platform.start_unpublish(request platform.requests)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    now_is platform.requests;
+    job app.jobs;
+BEGIN
+    IF request.status = 'unpublished'::platform.request_status THEN
+        RETURN;
+    END IF;
+    IF request.unpublish_revision = request.revision THEN
+        -- A running job's end would have to wait for the request's row, so that is left alone here.
+        job := platform.unpublish_job(request.request_id, request.revision);
+        IF job.status IN ('failed'::app.job_status, 'cancelled'::app.job_status) THEN
+            BEGIN
+                PERFORM app.retry_job(job.job_id);
+            EXCEPTION WHEN SQLSTATE 'GM409' THEN
+                -- Somebody else took it up first.
+                RETURN;
+            END;
+            UPDATE platform.requests AS r SET status_message = 'being unpublished', error = NULL
+             WHERE r.request_id = request.request_id AND r.revision = job.revision AND r.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status, 'failed'::platform.request_status, 'cancelled'::platform.request_status, 'unpublished'::platform.request_status);
+        END IF;
+        RETURN;
+    END IF;
+    SELECT r.* INTO STRICT now_is FROM platform.requests AS r WHERE r.request_id = request.request_id FOR UPDATE;
+    PERFORM platform.require_ended(now_is);
+    IF now_is.status = 'unpublished'::platform.request_status OR now_is.unpublish_revision = now_is.revision THEN
+        RETURN;
+    END IF;
+    UPDATE platform.requests AS r SET unpublish_revision = r.revision, status_message = 'being unpublished', error = NULL
+     WHERE r.request_id = now_is.request_id;
+    PERFORM app.submit_job_with(
+        (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type) WHERE u.request_type = now_is.request_type),
+        jsonb_build_object(
+            'request_id', now_is.request_id, 'revision', now_is.revision, 'client_id', now_is.client_id,
+            'stac_collection', now_is.stac_collection, 'stac_item_id', now_is.stac_item_id,
+            'job_ids', (SELECT coalesce(jsonb_agg(j.job_id ORDER BY j.revision, j.sequence), '[]') FROM platform.request_jobs AS j
+                         WHERE j.request_id = now_is.request_id AND j.revision <= now_is.revision AND j.job_id IS NOT NULL)),
+        (now_is.processing_config ->> 'priority')::integer, now_is.request_id, now_is.revision, now_is.correlation_id);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.start_unpublish(platform.requests) TO geomill_api;
+
 -- platform.status_document: where one of the client's requests stands, with the same keys in every state.
 --
 -- Guarantees  progress_percent never goes back within a revision: the highest that was ever shown is kept in the row.
@@ -1820,6 +1898,154 @@ AS $$
     END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.text_problem(text, text, integer, boolean) TO geomill_api;
+
+-- platform.unpublish_document: what there is to take back of a request, with the same keys always.
+--
+--   request_id, request_type, revision, status, message   where the request stands
+--   dry_run            whether this call only says
+--   table              geo.<name>, or null
+--   files              storage_prefix (null: none), hrefs
+--   stac_items         paths, as in endpoints
+--   stac_collection    path of the collection that goes with them; null where that is shared
+--   warnings           what stays, and why
+--   job                job_id, job_type, status, error of the removal; null where none was started
+--
+-- Guarantees  Tells what is there, not what was once reported.
+-- Locks       none.
+-- SECURITY DEFINER: the API role sees neither jobs nor all of the catalogue. The caller has seen that the request is its client's.
+CREATE OR REPLACE FUNCTION platform.unpublish_document(request_id text, dry_run boolean)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+    WITH request AS (
+        SELECT r.*, coalesce(r.published_revision, 0) AS shown FROM platform.requests AS r WHERE r.request_id = unpublish_document.request_id
+    ), tables AS (
+        -- The mark is the last line of a table's comment (workers/vector/publish.py).
+        SELECT 'geo.' || c.relname AS name, c.relname <> r.table_name AS is_other
+          FROM request AS r
+          JOIN pg_catalog.pg_class AS c ON c.relnamespace = 'geo'::regnamespace AND c.relkind = 'r'
+         CROSS JOIN LATERAL regexp_match(pg_catalog.obj_description(c.oid, 'pg_class'),
+                                         '(?:^|\n)geomill: client=\S+ request=(\S+) revision=(\d+) job=\S+(?: first)?$') AS m (mark)
+         WHERE m.mark[1] = r.request_id AND m.mark[2]::numeric <= r.revision
+    ), hrefs AS (
+        SELECT h.href, e.key, h.position
+          FROM request AS r
+         CROSS JOIN LATERAL jsonb_each(coalesce(r.endpoints, '{}')) AS e
+         CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE jsonb_build_array(e.value) END)
+                            WITH ORDINALITY AS h (href, position)
+         WHERE e.key IN ('cog', 'mosaic', 'data')
+    ), items AS (
+        SELECT format('/collections/%s/items/%s', f.collection, i.id) AS path
+          FROM request AS r
+         CROSS JOIN LATERAL app.stac_request_items(r.request_id, r.revision, r.stac_collection, r.stac_item_id) AS f
+         CROSS JOIN LATERAL unnest(f.item_ids) AS i (id)
+    ), collections AS (
+        SELECT c.collection, c.has_others FROM request AS r CROSS JOIN LATERAL app.stac_request_collections(r.request_id, r.revision) AS c
+    )
+    SELECT jsonb_build_object(
+        'request_id', r.request_id, 'request_type', r.request_type, 'revision', r.revision, 'status', r.status, 'message', r.status_message,
+        'dry_run', unpublish_document.dry_run,
+        'table', (SELECT t.name FROM tables AS t ORDER BY t.is_other, t.name LIMIT 1),
+        'files', jsonb_build_object(
+            'storage_prefix', (SELECT format('%s/%s/r%s/', r.client_id, r.request_id, r.shown) WHERE EXISTS (SELECT FROM hrefs)),
+            'hrefs', (SELECT coalesce(jsonb_agg(h.href ORDER BY h.key, h.position), '[]') FROM hrefs AS h)),
+        'stac_items', (SELECT coalesce(jsonb_agg(i.path ORDER BY i.path), '[]') FROM items AS i),
+        'stac_collection', (SELECT '/collections/' || c.collection FROM collections AS c WHERE NOT c.has_others ORDER BY c.collection LIMIT 1),
+        'warnings', (SELECT coalesce(jsonb_agg(platform.warning('COLLECTION_KEPT',
+                                format('STAC collection %s stays, for items of other requests are in it', c.collection),
+                                'unpublish these too, if it is to go') ORDER BY c.collection), '[]') FROM collections AS c WHERE c.has_others),
+        'job', CASE WHEN r.unpublish_revision = r.revision
+                    THEN (SELECT jsonb_build_object('job_id', j.job_id, 'job_type', j.job_type, 'status', j.status, 'error', j.error_details)
+                            FROM platform.unpublish_job(r.request_id, r.revision) AS j WHERE j.job_id IS NOT NULL) END)
+      FROM request AS r;
+$$;
+GRANT EXECUTE ON FUNCTION platform.unpublish_document(text, boolean) TO geomill_api;
+
+-- platform.unpublish_ended: the job that takes back a revision of a request has reached its end.
+--
+-- Guarantees  Only after success the request shows as unpublished, and shows nothing of what was taken back. A later revision
+--             that began meanwhile keeps its status. After a failure the request stays as it was, and its message says so.
+-- Locks       none of its own; the caller holds the request row.
+CREATE OR REPLACE FUNCTION platform.unpublish_ended(request platform.requests, job app.jobs)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    -- An operator may have taken up a job of the revision: then it is running again.
+    current CONSTANT boolean := request.revision = job.revision AND request.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status, 'failed'::platform.request_status, 'cancelled'::platform.request_status, 'unpublished'::platform.request_status);
+    kept jsonb;
+BEGIN
+    IF job.status IN ('failed'::app.job_status, 'cancelled'::app.job_status) THEN
+        UPDATE platform.requests AS r
+           SET status_message = 'could not be unpublished: ' || coalesce(job.error_details ->> 'message', job.status::text), error = job.error_details
+         WHERE current AND r.request_id = request.request_id;
+    ELSE
+        DELETE FROM platform.rejects AS j WHERE j.request_id = request.request_id AND j.revision <= job.revision;
+        UPDATE platform.requests AS r
+           SET endpoints = NULL, stac_metadata = NULL, processing_metadata = '{}', published_revision = NULL
+         WHERE r.request_id = request.request_id AND coalesce(r.published_revision, 0) <= job.revision;
+        SELECT coalesce(jsonb_agg(platform.warning('COLLECTION_KEPT', format('STAC collection %s stays, for items of other requests are in it', k.id),
+                                                         'unpublish these too, if it is to go')), '[]')
+          INTO kept FROM jsonb_array_elements_text(coalesce(job.result_data -> 'kept_collections', '[]')) AS k (id);
+        UPDATE platform.requests AS r
+           SET status = 'unpublished'::platform.request_status, status_message = 'unpublished', error = NULL, warnings = kept, completed_at = app.clock()
+         WHERE current AND r.request_id = request.request_id;
+    END IF;
+    PERFORM pg_notify('geomill_requests', request.request_id);
+END;
+$$;
+
+-- platform.unpublish_job: the job that takes back a revision of a request; NULL where none was started.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.unpublish_job(request_id text, revision integer)
+RETURNS app.jobs
+LANGUAGE sql
+STABLE
+SET search_path = ''
+AS $$
+    SELECT j FROM app.jobs AS j
+     WHERE j.platform_request_id = unpublish_job.request_id AND j.revision = unpublish_job.revision
+       AND j.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type))
+     ORDER BY j.created_at DESC LIMIT 1;
+$$;
+
+-- platform.unpublish_request: take back what a request has published; by default, only say what would go.
+--
+-- With dry_run false the removal starts: STAC items and table first, files after them, by a job of the engine. The request
+-- shows as unpublished when everything is gone. Its identity and its table's name stay the client's: submitting it again
+-- makes a new revision, even while the old one is being removed, and no part of the new one is touched.
+--
+-- Guarantees  The document has the same keys always: what there still is to remove, where the request stands, and the job.
+--             Unpublishing twice is unpublishing once; where the job failed, another call takes it up again.
+-- Locks       as platform.start_unpublish.
+-- Errors      GM401 no active client · GM404 no such request · GM409 the request is running · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.unpublish_request(request_id text, dry_run boolean DEFAULT true)
+RETURNS jsonb
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.require_client();
+    request CONSTANT platform.requests := platform.require_request(client, unpublish_request.request_id);
+    only_says CONSTANT boolean := coalesce(unpublish_request.dry_run, true);
+BEGIN
+    PERFORM platform.require_ended(request);
+    IF NOT only_says THEN
+        PERFORM platform.start_unpublish(request);
+    END IF;
+    PERFORM platform.record_call(client.client_id, 'unpublish_request', request.request_id);
+    RETURN platform.unpublish_document(request.request_id, only_says);
+END;
+$$;
+ALTER FUNCTION platform.unpublish_request(text, boolean) OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.unpublish_request(text, boolean) TO geomill_client;
 
 -- platform.update_updated_at_column: the trigger that keeps updated_at.
 --
