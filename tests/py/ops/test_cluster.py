@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.py.support.server import CHECKOUT, outside_environment
+from tests.py.support.waiting import wait_for
 
 NOT_RUNNING = 3
 
@@ -119,7 +120,8 @@ def test_destroy_leaves_nothing_and_may_be_repeated(cluster: Cluster, home: Path
     cluster("destroy")
     assert not data.parent.exists()
     assert not (home / "dsn").exists()
-    assert not Path(f"/proc/{pid}").exists()
+    # It has let go of everything by now; its parent may still have to take note.
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), timeout=10)
     cluster("destroy")
     cluster("down")
     assert "no cluster" in cluster("status", expected=NOT_RUNNING).stdout
