@@ -19,7 +19,7 @@ from codegen.models.enums import ENUMS, Status
 from codegen.quoting import name, text
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
-from codegen.workflows import REQUEST_JOBS
+from codegen.workflows import REQUEST_JOBS, UNPUBLISH_JOBS
 
 FUNCTIONS = CHECKOUT / "db" / "functions"
 SHARED = "shared"
@@ -59,6 +59,7 @@ def context() -> dict[str, Any]:
         "task_mask": 2**TASK_BITS - 1,
         "version": version(),
         "request_jobs": _request_jobs(names["request_type"]),
+        "unpublish_jobs": _unpublish_jobs(names["request_type"]),
     }
 
 
@@ -97,6 +98,10 @@ def _request_jobs(request_type: Labels) -> str:
         for sequence, job in enumerate(jobs, start=1)
     ]
     return ", ".join(rows)
+
+
+def _unpublish_jobs(request_type: Labels) -> str:
+    return ", ".join(f"({request_type[request.value]}, {_quoted(job.name)})" for request, job in UNPUBLISH_JOBS.items())
 
 
 def _quoted(value: str) -> str:

@@ -101,6 +101,7 @@ class Request(Table):
     endpoints: Json | None = Field(default=None, description="Where the result is: table, data, stac_item, stac_collection, cog, mosaic, search")
     stac_metadata: Json | None = Field(default=None, description="The STAC item or collection of the result")
     published_revision: int | None = Field(default=None, ge=1, description="Revision that readers see; NULL before the first is complete")
+    unpublish_revision: int | None = Field(default=None, ge=1, description="Revision that was last asked to be taken back, with all before it; NULL where none was")
     processing_metadata: Json = Field(default_factory=dict, description="What processing found and decided, in the published revision")
     correlation_id: str = Field(max_length=255, description="In every log line about the request")
     callback_url: str | None = Field(default=None, max_length=2000, pattern="^https://", description="Called when the request ends")

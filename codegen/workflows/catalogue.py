@@ -1,10 +1,11 @@
-"""Every job type, and the jobs that serve each type of request, in sequence."""
+"""Every job type, the jobs that serve each type of request, in sequence, and the job that takes its result back."""
 
 from __future__ import annotations
 
 from codegen.messages.discard import DiscardParameters
 from codegen.messages.hello_world import HelloWorldParameters
 from codegen.messages.raster import MosaicParameters, ProcessCollectionParameters, ProcessRasterParameters, ValidateRasterParameters
+from codegen.messages.unpublish import UnpublishParameters
 from codegen.messages.vector import IngestVectorParameters, VectorCatalogParameters
 from codegen.models.enums import FailurePolicy, RequestType
 from codegen.workflows.base import Count, Each, JobType, MatchPrevious, Single, Stage
@@ -79,6 +80,32 @@ DISCARD_ARTEFACTS = JobType(
     stages=[Stage(name="discard", task_type="discard", max_attempts=10, max_runtime_seconds=900.0)],
 )
 
+_UNPUBLISH_STAGES = [
+    Stage(name="withdraw", task_type="unpublish_withdraw", max_attempts=10, max_runtime_seconds=900.0),
+    Stage(name="remove_files", task_type="unpublish_files", max_attempts=10, max_runtime_seconds=900.0),
+]
+
+UNPUBLISH_VECTOR = JobType(
+    name="unpublish_vector",
+    description="Takes back what a vector request published: its table and its STAC item",
+    parameters=UnpublishParameters,
+    stages=_UNPUBLISH_STAGES,
+)
+
+UNPUBLISH_RASTER = JobType(
+    name="unpublish_raster",
+    description="Takes back what a raster request published: its STAC item, then its COG",
+    parameters=UnpublishParameters,
+    stages=_UNPUBLISH_STAGES,
+)
+
+UNPUBLISH_COLLECTION = JobType(
+    name="unpublish_collection",
+    description="Takes back what a collection request published: its STAC items and collection, then its COGs and mosaic",
+    parameters=UnpublishParameters,
+    stages=_UNPUBLISH_STAGES,
+)
+
 JOB_TYPES: list[JobType] = [
     HELLO_WORLD,
     INGEST_VECTOR,
@@ -88,10 +115,19 @@ JOB_TYPES: list[JobType] = [
     PROCESS_RASTER_COLLECTION,
     CREATE_MOSAIC_JSON,
     DISCARD_ARTEFACTS,
+    UNPUBLISH_VECTOR,
+    UNPUBLISH_RASTER,
+    UNPUBLISH_COLLECTION,
 ]
 
 REQUEST_JOBS: dict[RequestType, list[JobType]] = {
     RequestType.VECTOR: [INGEST_VECTOR, STAC_CATALOG_VECTORS],
     RequestType.RASTER: [VALIDATE_RASTER, PROCESS_RASTER],
     RequestType.COLLECTION: [PROCESS_RASTER_COLLECTION, CREATE_MOSAIC_JSON],
+}
+
+UNPUBLISH_JOBS: dict[RequestType, JobType] = {
+    RequestType.VECTOR: UNPUBLISH_VECTOR,
+    RequestType.RASTER: UNPUBLISH_RASTER,
+    RequestType.COLLECTION: UNPUBLISH_COLLECTION,
 }

@@ -10,6 +10,7 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.vector",
     "workers.tasks.stac_vector",
     "workers.tasks.discard",
+    "workers.tasks.unpublish",
     "workers.tasks.raster",
     "workers.tasks.stac_raster",
     "workers.tasks.collection",

@@ -167,45 +167,81 @@ def discard(
 
     A table that had replaced an earlier revision's stays: what it replaced is gone, and its readers would have nothing.
     """
+    staging = {staging_name(job_id) for job_id in job_ids}
+
+    def ours(name: str, mark: Mark | None) -> bool:
+        if mark is None:
+            return name in staging
+        return mark.first and (mark.request_id, mark.revision) == (request_id, revision) and mark.job_id in job_ids
+
+    return _drop_all(connection, ours, check)
+
+
+def withdraw(
+    connection: psycopg.Connection[Any], request_id: str, revision: int, job_ids: Sequence[str], check: Callable[[], None]
+) -> list[str]:
+    """Drop the table that a request published in this revision or before, and what its jobs loaded; returns what there was."""
+    staging = {staging_name(job_id) for job_id in job_ids}
+
+    def ours(name: str, mark: Mark | None) -> bool:
+        if mark is None:
+            return name in staging
+        return mark.request_id == request_id and mark.revision <= revision
+
+    return _drop_all(connection, ours, check)
+
+
+Wanted = Callable[[str, Mark | None], bool]
+"""Whether a table of this name and mark is to go."""
+
+
+def _drop_all(connection: psycopg.Connection[Any], wanted: Wanted, check: Callable[[], None]) -> list[str]:
+    """Drop the worker's tables that are wanted; returns their names."""
     rows = connection.execute(
         """
         SELECT c.relname, pg_catalog.obj_description(c.oid, 'pg_class')
           FROM pg_catalog.pg_class AS c
          WHERE c.relnamespace = %s::regnamespace AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+         ORDER BY c.relname
         """,
         (SCHEMA,),
     ).fetchall()
-    staging = {staging_name(job_id) for job_id in job_ids}
-    found = []
-    for name, comment in rows:
-        mark = Mark.of(comment)
-        ours = mark is not None and mark.first and (mark.request_id, mark.revision) == (request_id, revision) and mark.job_id in job_ids
-        if name in staging or ours:
-            found.append(name)
-    for name in found:
-        _drop(connection, name, check)
-    return found
+    return [name for name, comment in rows if wanted(name, Mark.of(comment)) and _drop(connection, name, check, wanted)]
 
 
-def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], None]) -> None:
-    """Drop a table once nobody reads it. Asks for the lock again and again rather than once for long."""
+def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], None], wanted: Wanted | None = None) -> bool:
+    """Drop a table once nobody reads it. Asks for the lock again and again rather than once for long.
+
+    With `wanted`, asks once more under the lock: a later revision may have put another table in its place. Returns whether
+    it was dropped.
+    """
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{LOCK_SECONDS}s")))
     for _ in range(LOCK_ATTEMPTS):
         check()
         try:
             with connection.transaction():
+                if wanted is not None:
+                    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(SCHEMA, table)))
+                    if not wanted(table, mark_of(connection, table)):
+                        connection.execute("SET LOCAL lock_timeout = 0")
+                        return False
                 connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, table)))
+        except psycopg.errors.UndefinedTable:
+            if wanted is None:
+                raise
+            connection.execute("SET LOCAL lock_timeout = 0")
+            return False
         except psycopg.errors.LockNotAvailable:
             time.sleep(LOCK_SECONDS)
             continue
         except psycopg.errors.DependentObjectsStillExist as error:
             raise TaskError(
-                "TABLE_HAS_DEPENDENTS", f"geo.{table} cannot be replaced while other objects depend on it: {error.diag.message_detail}",
+                "TABLE_HAS_DEPENDENTS", f"geo.{table} cannot be dropped while other objects depend on it: {error.diag.message_detail}",
                 category="user", field="table_name", value=table,
-                remediation="Drop them, retry the request, and make them again; or publish under another version_id",
+                remediation="Drop them and try again; make them again afterwards, or publish under another version_id",
             ) from error  # fmt: skip
         connection.execute("SET LOCAL lock_timeout = 0")
-        return
+        return True
     raise TaskError(
         "TABLE_BUSY", f"geo.{table} has been in use for {LOCK_ATTEMPTS * LOCK_SECONDS * 2} seconds", category="system", retryable=True,
         field="table_name", value=table, remediation="End the transactions that read it",

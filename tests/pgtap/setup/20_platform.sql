@@ -98,3 +98,7 @@ BEGIN
     RETURN (SELECT r.status FROM platform.requests AS r WHERE r.request_id = completed.request_id);
 END;
 $$;
+
+CREATE FUNCTION tests.unpublish(login text, request_id text, dry_run boolean DEFAULT true) RETURNS jsonb LANGUAGE sql AS $$
+    SELECT tests.ask(login, format('SELECT platform.unpublish_request(%L, %L) AS document', request_id, dry_run)) -> 'document';
+$$;

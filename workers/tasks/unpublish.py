@@ -1,0 +1,45 @@
+"""unpublish: takes back what a request published: its table and its STAC items, then its files. Repeatable.
+
+One and the same for vectors, rasters and collections: a table is known by its mark, an item and a collection by their
+properties, files by their prefix. Each says its revision, so that what a later revision makes meanwhile stays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codegen.messages.unpublish import UnpublishParameters
+from workers.context import Completed, Task
+from workers.registry import handles
+from workers.vector import publish
+
+_WITHDRAW_STAGE = 1
+
+
+@handles("unpublish_withdraw", UnpublishParameters)
+def withdraw(task: Task[UnpublishParameters]) -> Completed:
+    """Drop the request's table and take its items, and a collection of its own, out of the catalogue, in one transaction.
+
+    Readers lose all of it at once. Files come after: no item ever points to one that is gone.
+    """
+    asked = task.parameters
+    with task.effects() as effects:
+        tables = publish.withdraw(effects.connection, asked.request_id, asked.revision, asked.job_ids, task.check)
+        [(items, collections, kept)] = effects.connection.execute(
+            "SELECT w.items, w.collections, w.kept FROM app.stac_withdraw(%s, %s, %s, %s) AS w",
+            (asked.request_id, asked.revision, asked.stac_collection, asked.stac_item_id),
+        ).fetchall()
+        task.log.info("withdrawn", tables=tables, items=items, collections=collections, kept=kept)
+        return effects.complete({"tables": tables, "items": items, "collections": collections, "kept_collections": kept})
+
+
+@handles("unpublish_files", UnpublishParameters)
+def remove_files(task: Task[UnpublishParameters]) -> dict[str, Any]:
+    """Remove the files of the revision and of those before it; returns what the whole job removed."""
+    asked = task.parameters
+    files = 0
+    for revision in range(1, asked.revision + 1):
+        task.check()
+        files += task.storage.remove_prefix(f"{asked.client_id}/{asked.request_id}/r{revision}")
+    withdrawn = task.results(_WITHDRAW_STAGE)[0].result_data or {}
+    return {**withdrawn, "files": files}
