@@ -63,7 +63,7 @@ def test_up_twice_is_one_cluster(cluster: Cluster, home: Path) -> None:
     assert (dsn(home), postmaster(home)) == (first, pid)
     assert (home / "dsn" / "superuser").stat().st_mode & 0o077 == 0
     with psycopg.connect(first) as connection:
-        settings = dict(connection.execute("SELECT name, setting FROM pg_settings"))
+        settings: dict[str, str] = dict(connection.execute("SELECT name, setting FROM pg_settings"))
     assert settings["shared_preload_libraries"] == "pg_cron"
     assert settings["listen_addresses"] == "127.0.0.1"
     assert settings["unix_socket_directories"] == ""
