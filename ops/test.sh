@@ -62,7 +62,8 @@ prepare() {
     $PYTHON -m tests.py.support.template create
 }
 
-# One copy for all files: each is a transaction that is rolled back. Prints prove's summary last.
+# One copy for all files: each is a transaction that is rolled back, one after the other, for there is one janitor and one job of a kind.
+# Prints prove's summary last.
 pgtap() {
     local files database
     mapfile -t files < <(find tests/pgtap -name '*.sql' -not -path 'tests/pgtap/setup/*' | sort)
@@ -72,7 +73,7 @@ pgtap() {
     fi
     command -v pg_prove >/dev/null || die "pg_prove is not installed: libtap-parser-sourcehandler-pgtap-perl"
     database=$($PYTHON -m tests.py.support.template engine)
-    pg_prove --ext .sql --jobs 2 --dbname "$database" "${files[@]}"
+    pg_prove --ext .sql --jobs 1 --dbname "$database" "${files[@]}"
 }
 
 case ${1:-} in
