@@ -65,6 +65,11 @@ class DeliveryStatus(Status):
     FAILED = "failed"
     DEAD = "dead"
 
+    @classmethod
+    def terminal(cls) -> tuple[Status, ...]:
+        """A failed call is tried again; what is given up is dead."""
+        return (cls.SENT, cls.DEAD)
+
 
 class WorkerStatus(Status):
     ALIVE = "alive"
@@ -137,6 +142,8 @@ _TRANSITIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "DeliveryStatus": {
         "pending": ("sent", "failed", "dead"),
         "failed": ("sent", "failed", "dead", "pending"),
+        # Sent once more: by an operator, or because the request ended again.
+        "sent": ("pending",),
         "dead": ("pending",),
     },
     "WorkerStatus": {"alive": ("stopped", "dead")},

@@ -48,6 +48,8 @@ class Client(Table):
     title: str = Field(max_length=200, description="Name for people")
     priority: int = Field(default=0, ge=-100, le=100, description="Default priority of its jobs")
     is_active: bool = Field(default=True, description="False refuses every call")
+    webhook_generation: int = Field(default=1, ge=1, description="Which of the secrets made for it signs its webhooks; a rotation raises it")
+    webhook_overlap_until: AwareDatetime | None = Field(default=None, description="Until then the generation before signs as well")
     created_at: AwareDatetime = Field(default_factory=now, description="Created at")
     updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
 
@@ -194,8 +196,8 @@ class WebhookDelivery(Table):
 
     __table__: ClassVar[TableOptions] = table(
         schema="platform", name="webhook_deliveries", unique=[("request_id", "revision")],
-        indexes=[Index(("next_attempt_at",), where="status IN ('pending', 'failed')", name="idx_webhook_deliveries_due")],
-        only_these_indexes="the deliverer reads what is due; nothing else is read in bulk",
+        indexes=[Index(("status", "delivery_id"))],
+        only_these_indexes="operators list by status; a deliverer finds its row by the key in its job's parameters",
         policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
@@ -206,7 +208,8 @@ class WebhookDelivery(Table):
     payload: Json = Field(description="What to send")
     status: DeliveryStatus = Field(default=DeliveryStatus.PENDING, description="How it went")
     attempts: int = Field(default=0, ge=0, description="Calls made")
-    next_attempt_at: AwareDatetime = Field(default_factory=now, description="Not before")
+    delivery_round: int = Field(default=0, ge=0, description="How often a job was submitted to deliver it; the revision of the last")
+    job_id: str | None = Field(default=None, max_length=64, description="The job that delivers it; any earlier one is superseded")
     last_error: str | None = Field(default=None, description="Why the last call failed")
     created_at: AwareDatetime = Field(default_factory=now, description="Owed since")
     completed_at: AwareDatetime | None = Field(default=None, description="Sent or given up at")

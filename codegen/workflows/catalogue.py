@@ -7,6 +7,7 @@ from codegen.messages.hello_world import HelloWorldParameters
 from codegen.messages.raster import MosaicParameters, ProcessCollectionParameters, ProcessRasterParameters, ValidateRasterParameters
 from codegen.messages.unpublish import UnpublishParameters
 from codegen.messages.vector import IngestVectorParameters, VectorCatalogParameters
+from codegen.messages.webhook import DeliverParameters
 from codegen.models.enums import FailurePolicy, RequestType
 from codegen.workflows.base import Count, Each, JobType, MatchPrevious, Single, Stage
 
@@ -106,6 +107,14 @@ UNPUBLISH_COLLECTION = JobType(
     stages=_UNPUBLISH_STAGES,
 )
 
+DELIVER_WEBHOOK = JobType(
+    name="deliver_webhook",
+    description="Tells a client that its request has ended; tries for a day",
+    parameters=DeliverParameters,
+    # 30 s, doubling up to 4 h: the fifteenth attempt comes a day after the first.
+    stages=[Stage(name="deliver", task_type="webhook_deliver", max_attempts=15, backoff_seconds=30.0, backoff_max_seconds=14400.0, max_runtime_seconds=120.0)],
+)  # fmt: skip
+
 JOB_TYPES: list[JobType] = [
     HELLO_WORLD,
     INGEST_VECTOR,
@@ -118,6 +127,7 @@ JOB_TYPES: list[JobType] = [
     UNPUBLISH_VECTOR,
     UNPUBLISH_RASTER,
     UNPUBLISH_COLLECTION,
+    DELIVER_WEBHOOK,
 ]
 
 REQUEST_JOBS: dict[RequestType, list[JobType]] = {

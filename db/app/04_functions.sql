@@ -458,7 +458,8 @@ GRANT EXECUTE ON FUNCTION app.fail_task(bigint, integer, jsonb) TO geomill_worke
 --
 -- status NULL means "as its stages went": completed, or completed_with_errors where one of them had errors.
 --
--- Guarantees  No task of a finished job is open. The platform request it serves has moved on (next job, or its end).
+-- Guarantees  No task of a finished job is open. The platform request it serves has moved on (next job, or its end);
+--             the webhook that it delivers is sent or dead.
 --             Returns false, and changes nothing, where the job had ended already.
 -- Locks       tasks in id order, stage row, job row, platform request row. The caller holds the job's advisory lock:
 --             exclusive where tasks may be open.
@@ -474,6 +475,7 @@ DECLARE
     outcome app.job_status := finish_job.status;
     result jsonb;
     request varchar(32);
+    kind varchar(100);
 BEGIN
     -- At most one stage of a job is open; the loop is for the day when a job may have several.
     FOR open_one IN
@@ -514,12 +516,14 @@ BEGIN
     UPDATE app.jobs AS j
        SET status = outcome, completed_at = this_moment, result_data = result, error_details = finish_job.error
      WHERE j.job_id = finish_job.job_id AND j.status IN ('pending'::app.job_status, 'processing'::app.job_status)
-    RETURNING j.platform_request_id INTO request;
+    RETURNING j.platform_request_id, j.job_type INTO request, kind;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     IF request IS NOT NULL THEN
         PERFORM platform.job_ended(finish_job.job_id);
+    ELSIF kind = 'deliver_webhook' THEN
+        PERFORM platform.delivery_ended(finish_job.job_id);
     END IF;
     RETURN true;
 END;

@@ -1760,3 +1760,32 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 GRANT EXECUTE ON FUNCTION app.validate_unpublish_collection(jsonb) TO geomill_api, geomill_worker;
+
+-- app.validate_deliver_webhook: whether a value is valid parameters, generated from codegen.messages.webhook.DeliverParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_deliver_webhook(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = ''
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Which call is owed. Where to, and what, stands in its row, which only the attempt that makes the call may read.",
+ "properties": {
+  "delivery_id": {
+   "description": "Row of platform.webhook_deliveries",
+   "maximum": 9007199254740992,
+   "minimum": 1,
+   "type": "integer"
+  }
+ },
+ "required": [
+  "delivery_id"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+GRANT EXECUTE ON FUNCTION app.validate_deliver_webhook(jsonb) TO geomill_api, geomill_worker;

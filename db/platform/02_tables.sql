@@ -7,6 +7,8 @@ CREATE TABLE platform.clients (
     title varchar(200) NOT NULL,
     priority integer DEFAULT 0 NOT NULL,
     is_active boolean DEFAULT true NOT NULL,
+    webhook_generation integer DEFAULT 1 NOT NULL,
+    webhook_overlap_until timestamptz,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
     CONSTRAINT clients_pkey PRIMARY KEY (client_id),
@@ -14,7 +16,8 @@ CREATE TABLE platform.clients (
     CONSTRAINT clients_prefix_key UNIQUE (prefix),
     CONSTRAINT clients_client_id_check CHECK (client_id ~ '^[a-z][a-z0-9_]*$'),
     CONSTRAINT clients_prefix_check CHECK (prefix ~ '^[a-z][a-z0-9]*$'),
-    CONSTRAINT clients_priority_check CHECK (priority >= -100 AND priority <= 100)
+    CONSTRAINT clients_priority_check CHECK (priority >= -100 AND priority <= 100),
+    CONSTRAINT clients_webhook_generation_check CHECK (webhook_generation >= 1)
 );
 
 COMMENT ON TABLE platform.clients IS 'A data hub that may submit requests.';
@@ -24,6 +27,8 @@ COMMENT ON COLUMN platform.clients.prefix IS 'Prefix of its STAC collections, e.
 COMMENT ON COLUMN platform.clients.title IS 'Name for people';
 COMMENT ON COLUMN platform.clients.priority IS 'Default priority of its jobs';
 COMMENT ON COLUMN platform.clients.is_active IS 'False refuses every call';
+COMMENT ON COLUMN platform.clients.webhook_generation IS 'Which of the secrets made for it signs its webhooks; a rotation raises it';
+COMMENT ON COLUMN platform.clients.webhook_overlap_until IS 'Until then the generation before signs as well';
 COMMENT ON COLUMN platform.clients.created_at IS 'Created at';
 COMMENT ON COLUMN platform.clients.updated_at IS 'Last change';
 
@@ -229,7 +234,8 @@ CREATE TABLE platform.webhook_deliveries (
     payload jsonb NOT NULL,
     status platform.delivery_status DEFAULT 'pending'::platform.delivery_status NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
-    next_attempt_at timestamptz DEFAULT now() NOT NULL,
+    delivery_round integer DEFAULT 0 NOT NULL,
+    job_id varchar(64),
     last_error text,
     created_at timestamptz DEFAULT now() NOT NULL,
     completed_at timestamptz,
@@ -238,7 +244,8 @@ CREATE TABLE platform.webhook_deliveries (
     CONSTRAINT webhook_deliveries_delivery_id_check CHECK (delivery_id >= 1),
     CONSTRAINT webhook_deliveries_revision_check CHECK (revision >= 1),
     CONSTRAINT webhook_deliveries_payload_check CHECK (jsonb_typeof(payload) = 'object'),
-    CONSTRAINT webhook_deliveries_attempts_check CHECK (attempts >= 0)
+    CONSTRAINT webhook_deliveries_attempts_check CHECK (attempts >= 0),
+    CONSTRAINT webhook_deliveries_delivery_round_check CHECK (delivery_round >= 0)
 );
 
 COMMENT ON TABLE platform.webhook_deliveries IS 'A call owed to a client: written in the transaction that ended the request, delivered by a worker.';
@@ -249,7 +256,8 @@ COMMENT ON COLUMN platform.webhook_deliveries.callback_url IS 'Where to call';
 COMMENT ON COLUMN platform.webhook_deliveries.payload IS 'What to send';
 COMMENT ON COLUMN platform.webhook_deliveries.status IS 'How it went';
 COMMENT ON COLUMN platform.webhook_deliveries.attempts IS 'Calls made';
-COMMENT ON COLUMN platform.webhook_deliveries.next_attempt_at IS 'Not before';
+COMMENT ON COLUMN platform.webhook_deliveries.delivery_round IS 'How often a job was submitted to deliver it; the revision of the last';
+COMMENT ON COLUMN platform.webhook_deliveries.job_id IS 'The job that delivers it; any earlier one is superseded';
 COMMENT ON COLUMN platform.webhook_deliveries.last_error IS 'Why the last call failed';
 COMMENT ON COLUMN platform.webhook_deliveries.created_at IS 'Owed since';
 COMMENT ON COLUMN platform.webhook_deliveries.completed_at IS 'Sent or given up at';

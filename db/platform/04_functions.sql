@@ -35,6 +35,42 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.allow_source_root(text, text) TO geomill_admin;
 
+-- platform.begin_delivery: what a worker needs to make the call that its attempt is about.
+--
+-- Guarantees  Counted before it is made, so that a worker that dies of a call has made it. message_id is the same whenever
+--             the same content is sent, so that a receiver can tell repetition from news. generations: whose secrets sign, the
+--             present one first. No row where the job is superseded, or the delivery is gone: nothing is to be sent.
+-- Locks       request row, delivery row.
+-- Errors      GM409 stale attempt.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.begin_delivery(task_id bigint, attempt integer)
+RETURNS TABLE (delivery_id bigint, callback_url text, message_id text, body text, client_id text, generations integer[])
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(begin_delivery.task_id, begin_delivery.attempt);
+BEGIN
+    IF delivery.delivery_id IS NULL THEN
+        RETURN;
+    END IF;
+    IF delivery.status IN ('sent'::platform.delivery_status, 'dead'::platform.delivery_status) THEN
+        -- An operator took the job up again.
+        PERFORM platform.mark_delivery(delivery.delivery_id, 'pending'::platform.delivery_status, NULL);
+    END IF;
+    UPDATE platform.webhook_deliveries AS d SET attempts = d.attempts + 1 WHERE d.delivery_id = delivery.delivery_id;
+    RETURN QUERY
+    SELECT delivery.delivery_id, delivery.callback_url::text,
+           format('geomill_%s_%s', delivery.delivery_id, left(app.sha256_hex(delivery.payload::text), 16)), delivery.payload::text, c.client_id::text,
+           CASE WHEN c.webhook_generation > 1 AND c.webhook_overlap_until > app.clock()
+                THEN ARRAY[c.webhook_generation, c.webhook_generation - 1] ELSE ARRAY[c.webhook_generation] END
+      FROM platform.requests AS r JOIN platform.clients AS c ON c.client_id = r.client_id
+     WHERE r.request_id = delivery.request_id;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.begin_delivery(bigint, integer) TO geomill_worker;
+
 -- platform.cancel_request: end a request now; its running job ends with it, and what it left behind is removed.
 --
 -- Guarantees  Returns the status, in which the request has ended. Cancelling twice is cancelling once. A revision that was
@@ -356,6 +392,64 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.decide_resubmission(platform.requests, platform.requests) TO geomill_api;
 
+-- platform.delivery_ended: the job that delivers a webhook has reached its end: the call is sent, or dead.
+--
+-- The engine calls it in the transaction of the job's completion, failure or cancellation, whoever brings that about: the
+-- worker, the janitor that takes a last attempt back from a dead one, an operator.
+--
+-- Guarantees  Does not fail. A superseded job moves nothing.
+-- Locks       request row, delivery row, after the job's advisory lock, its tasks, stage and job row.
+CREATE OR REPLACE FUNCTION platform.delivery_ended(job_id text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    job app.jobs;
+    delivery platform.webhook_deliveries;
+BEGIN
+    SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = delivery_ended.job_id;
+    SELECT d.* INTO delivery
+      FROM platform.webhook_deliveries AS d
+     WHERE d.delivery_id = (job.parameters ->> 'delivery_id')::bigint AND d.job_id = job.job_id AND d.status IN ('pending'::platform.delivery_status, 'failed'::platform.delivery_status);
+    IF NOT FOUND THEN
+        RETURN;
+    ELSIF job.status = 'completed'::app.job_status THEN
+        PERFORM platform.mark_delivery(delivery.delivery_id, 'sent'::platform.delivery_status, NULL);
+    ELSE
+        PERFORM platform.mark_delivery(delivery.delivery_id, 'dead'::platform.delivery_status, coalesce(job.error_details ->> 'message', job.status::text));
+    END IF;
+END;
+$$;
+
+-- platform.delivery_of_task: the delivery that a running attempt is about; NULL where its job is superseded.
+--
+-- Locks       none.
+-- Errors      GM409 stale attempt.
+CREATE OR REPLACE FUNCTION platform.delivery_of_task(task_id bigint, attempt integer)
+RETURNS platform.webhook_deliveries
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    job app.jobs;
+    delivery platform.webhook_deliveries;
+BEGIN
+    SELECT j.* INTO job
+      FROM app.tasks AS t
+      JOIN app.stages AS s ON s.stage_id = t.stage_id
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+     WHERE t.task_id = delivery_of_task.task_id AND t.attempt = delivery_of_task.attempt AND t.status = 'processing'::app.task_status;
+    IF NOT FOUND THEN
+        PERFORM app.raise_stale(delivery_of_task.task_id, delivery_of_task.attempt);
+    END IF;
+    SELECT d.* INTO delivery
+      FROM platform.webhook_deliveries AS d
+     WHERE d.delivery_id = (job.parameters ->> 'delivery_id')::bigint AND d.job_id = job.job_id;
+    RETURN delivery;
+END;
+$$;
+
 -- platform.discard_revision: have a worker remove what a revision left behind and no reader sees.
 --
 -- Guarantees  Does not fail, so that no end of a request depends on it: without the job type it leaves a warning in the log.
@@ -383,8 +477,8 @@ $$;
 -- stac_metadata, metadata; what the revision before published is discarded. After a failure or a cancellation readers see
 -- what they saw before, and what this revision left behind is discarded.
 --
--- Guarantees  Status, result and the row of webhook_deliveries commit together. NOTIFY geomill_requests carries the request's
---             id and nothing else.
+-- Guarantees  Status, result, the row of webhook_deliveries and the job that delivers it commit together. NOTIFY
+--             geomill_requests carries the request's id and nothing else.
 -- Locks       none of its own; the caller holds the request row.
 CREATE OR REPLACE FUNCTION platform.end_request(request_id text, status platform.request_status, error jsonb)
 RETURNS void
@@ -396,6 +490,7 @@ DECLARE
     before platform.requests;
     request platform.requests;
     result record;
+    owed bigint;
 BEGIN
     SELECT r.* INTO STRICT before FROM platform.requests AS r WHERE r.request_id = end_request.request_id;
     result := platform.revision_result(before.request_id, before.revision);
@@ -417,10 +512,12 @@ BEGIN
     RETURNING r.* INTO request;
 
     IF request.callback_url IS NOT NULL THEN
-        -- A revision ends twice only where an operator took up its job again: what is not sent yet then tells the new end.
-        INSERT INTO platform.webhook_deliveries AS d (request_id, revision, callback_url, payload, next_attempt_at, created_at)
-        VALUES (request.request_id, request.revision, request.callback_url, platform.webhook_payload(request), request.completed_at, request.completed_at)
-        ON CONFLICT ON CONSTRAINT webhook_deliveries_request_id_revision_key DO UPDATE SET payload = excluded.payload WHERE d.status IN ('pending'::platform.delivery_status);
+        -- A revision ends twice only where an operator took up its job again: the client is then told of the new end.
+        INSERT INTO platform.webhook_deliveries AS d (request_id, revision, callback_url, payload, created_at)
+        VALUES (request.request_id, request.revision, request.callback_url, platform.webhook_payload(request), request.completed_at)
+        ON CONFLICT ON CONSTRAINT webhook_deliveries_request_id_revision_key DO UPDATE SET payload = excluded.payload
+        RETURNING d.delivery_id INTO owed;
+        PERFORM platform.start_delivery(owed);
     END IF;
     IF NOT succeeded THEN
         PERFORM platform.discard_revision(request, request.revision);
@@ -703,6 +800,48 @@ BEGIN
 END;
 $$;
 
+-- platform.list_deliveries: calls owed to clients, newest first; the next page has before => the last row's delivery_id.
+--
+-- status is what to list (NULL: all), and a column of the answer. next_attempt_at is NULL where none is waited for.
+--
+-- Locks       none.
+-- Errors      GM422 unknown status, limit_rows not from 1 to 1000.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION platform.list_deliveries(
+    INOUT status text DEFAULT NULL, limit_rows integer DEFAULT 100, before bigint DEFAULT NULL,
+    OUT delivery_id bigint, OUT client_id varchar, OUT request_id varchar, OUT revision integer, OUT callback_url text, OUT attempts integer,
+    OUT last_error text, OUT next_attempt_at timestamptz, OUT job_id varchar, OUT created_at timestamptz, OUT completed_at timestamptz
+)
+RETURNS SETOF record
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    wanted CONSTANT text := list_deliveries.status;
+    labels CONSTANT text[] := enum_range(NULL::platform.delivery_status)::text[];
+BEGIN
+    PERFORM platform.require_limit(list_deliveries.limit_rows);
+    IF wanted <> ALL (labels) THEN
+        PERFORM app.raise_problems('GM422', app.problem('NOT_ALLOWED', 'user', 'status', to_jsonb(left(wanted, 1000)),
+            format('there is no status %L', left(wanted, 100)), 'use one of: ' || array_to_string(labels, ', ')));
+    END IF;
+    RETURN QUERY
+    SELECT d.status::text, d.delivery_id, r.client_id, d.request_id, d.revision, d.callback_url::text, d.attempts, d.last_error,
+           CASE WHEN d.status IN ('pending'::platform.delivery_status, 'failed'::platform.delivery_status) THEN (
+               SELECT t.run_at FROM app.stages AS s JOIN app.tasks AS t ON t.task_id = s.last_task_id
+                WHERE s.job_id = d.job_id AND t.status = 'pending'::app.task_status) END,
+           d.job_id, d.created_at, d.completed_at
+      FROM platform.webhook_deliveries AS d JOIN platform.requests AS r ON r.request_id = d.request_id
+     WHERE (wanted IS NULL OR d.status = wanted::platform.delivery_status)
+       AND (list_deliveries.before IS NULL OR d.delivery_id < list_deliveries.before)
+     ORDER BY d.delivery_id DESC
+     LIMIT list_deliveries.limit_rows;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.list_deliveries(text, integer, bigint) TO geomill_admin;
+
 -- platform.list_requests: the client's requests, newest first; the next page has before => the last row's created_at.
 --
 -- status is what to list (NULL: all), and a column of the answer.
@@ -747,6 +886,28 @@ END;
 $$;
 ALTER FUNCTION platform.list_requests(text, integer, timestamptz) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.list_requests(text, integer, timestamptz) TO geomill_client;
+
+-- platform.mark_delivery: how a call stands, in its row and where its client sees it (callback_status).
+--
+-- A request that has started another revision since keeps the callback_status of that one. error NULL leaves the last one.
+--
+-- Locks       request row, delivery row.
+CREATE OR REPLACE FUNCTION platform.mark_delivery(delivery_id bigint, status platform.delivery_status, error text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    UPDATE platform.requests AS r SET callback_status = mark_delivery.status
+      FROM platform.webhook_deliveries AS d
+     WHERE d.delivery_id = mark_delivery.delivery_id AND r.request_id = d.request_id AND r.revision = d.revision
+       AND r.callback_status <> mark_delivery.status;
+    UPDATE platform.webhook_deliveries AS d
+       SET status = mark_delivery.status, last_error = coalesce(mark_delivery.error, d.last_error),
+           completed_at = CASE WHEN mark_delivery.status IN ('sent'::platform.delivery_status, 'dead'::platform.delivery_status) THEN app.clock() END
+     WHERE d.delivery_id = mark_delivery.delivery_id;
+END;
+$$;
 
 -- platform.name_request: the names a request's result will have: STAC item, STAC collection, table.
 --
@@ -870,6 +1031,32 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.record_call(text, text, text) TO geomill_api;
 
+-- platform.record_failed_call: an attempt's call did not get through, and why.
+--
+-- Whether it is tried again is the engine's to say, when the attempt is given up; platform.delivery_ended tells the end.
+--
+-- Guarantees  Returns false, and changes nothing, where the job is superseded.
+-- Locks       request row, delivery row.
+-- Errors      GM409 stale attempt.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.record_failed_call(task_id bigint, attempt integer, error text)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(record_failed_call.task_id, record_failed_call.attempt);
+BEGIN
+    IF delivery.delivery_id IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM platform.mark_delivery(delivery.delivery_id, 'failed'::platform.delivery_status, left(record_failed_call.error, 2000));
+    RETURN true;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.record_failed_call(bigint, integer, text) TO geomill_worker;
+
 -- platform.record_rejects: rows of a source that could not be ingested, and why, where their client can read them.
 --
 -- A worker calls it among the effects of a task, so that rejects and rows become visible together, once.
@@ -912,6 +1099,29 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.record_rejects(bigint, integer, text, jsonb) TO geomill_worker;
+
+-- platform.redeliver_webhook: make a call once more, now, with a day of attempts of its own: one that is dead, that its
+-- receiver lost, or that waits too long.
+--
+-- Guarantees  Same content, same message id. What was still trying to deliver it makes no further call. Returns the job.
+-- Locks       request row, delivery row.
+-- Errors      GM404 no such delivery · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.redeliver_webhook(delivery_id bigint)
+RETURNS varchar
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM platform.webhook_deliveries AS d WHERE d.delivery_id = redeliver_webhook.delivery_id) THEN
+        PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_DELIVERY', 'user', 'delivery_id', to_jsonb(redeliver_webhook.delivery_id),
+            format('there is no delivery %s', redeliver_webhook.delivery_id), 'list them with platform.list_deliveries()'));
+    END IF;
+    RETURN platform.start_delivery(redeliver_webhook.delivery_id);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.redeliver_webhook(bigint) TO geomill_admin;
 
 -- platform.refuse: raise a request's problems, all at once, under the SQLSTATE that fits them.
 --
@@ -1213,6 +1423,42 @@ AS $$
                       WHERE e.key NOT IN ('endpoints', 'stac_metadata', 'warnings')), '{}');
 $$;
 
+-- platform.rotate_webhook_secret: a client's webhooks are signed with another secret from now on.
+--
+-- No secret is in the database: a worker makes each from its key, the client and the generation that this returns, and
+-- `python -m workers.webhook_secret CLIENT --generation N` shows it.
+--
+-- Guarantees  During the overlap each call carries signatures of both generations. A rotation within an overlap ends the
+--             overlap of the one before.
+-- Locks       client row.
+-- Errors      GM404 no such client · GM422 overlap is not from 0 to 30 days.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.rotate_webhook_secret(client_id text, overlap interval DEFAULT interval '1 day')
+RETURNS integer
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    generation integer;
+BEGIN
+    IF overlap IS NULL OR overlap NOT BETWEEN interval '0' AND interval '30 days' THEN
+        PERFORM app.raise_problems('GM422', app.problem('OUT_OF_RANGE', 'user', 'overlap', to_jsonb(overlap::text),
+            'overlap must be from 0 to 30 days', 'give the time that the receiver needs to take the new secret'));
+    END IF;
+    UPDATE platform.clients AS c
+       SET webhook_generation = c.webhook_generation + 1, webhook_overlap_until = app.clock() + overlap
+     WHERE c.client_id = rotate_webhook_secret.client_id
+    RETURNING c.webhook_generation INTO generation;
+    IF NOT FOUND THEN
+        PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_CLIENT', 'user', 'client_id', to_jsonb(rotate_webhook_secret.client_id),
+            format('there is no client %L', rotate_webhook_secret.client_id), 'make it with platform.create_client(client_id, login_role, prefix, title)'));
+    END IF;
+    RETURN generation;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.rotate_webhook_secret(text, interval) TO geomill_admin;
+
 -- platform.search_items: pgstac's search among the collections with a prefix, and nowhere else.
 --
 -- A thin wrapper: pgstac's functions find one another by the search_path, so this one cannot pin it empty. Read-only for
@@ -1477,6 +1723,35 @@ END;
 $$;
 ALTER FUNCTION platform.stac_search(jsonb) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.stac_search(jsonb) TO geomill_client;
+
+-- platform.start_delivery: a job goes out to deliver what a client is owed.
+--
+-- Guarantees  A job of its own each time (its revision is the round). An earlier job that is still at it is superseded: its
+--             next attempt makes no call, and its end moves nothing. Does not fail where the job type is not deployed, so
+--             that no end of a request depends on it: a warning is left in the log, and the call stays owed.
+-- Locks       request row, delivery row.
+CREATE OR REPLACE FUNCTION platform.start_delivery(delivery_id bigint)
+RETURNS varchar
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    me CONSTANT bigint := start_delivery.delivery_id;
+    job varchar(64);
+BEGIN
+    PERFORM platform.mark_delivery(me, 'pending'::platform.delivery_status, NULL);
+    UPDATE platform.webhook_deliveries AS d SET delivery_round = d.delivery_round + 1, job_id = NULL WHERE d.delivery_id = me;
+    SELECT app.submit_job_with('deliver_webhook', jsonb_build_object('delivery_id', me), 0, NULL, d.delivery_round, r.correlation_id)
+      INTO job
+      FROM platform.webhook_deliveries AS d JOIN platform.requests AS r ON r.request_id = d.request_id
+     WHERE d.delivery_id = me;
+    UPDATE platform.webhook_deliveries AS d SET job_id = job WHERE d.delivery_id = me;
+    RETURN job;
+EXCEPTION WHEN SQLSTATE 'GM422' THEN
+    RAISE WARNING 'webhook % is owed and no job delivers it: %', me, SQLERRM;
+    RETURN NULL;
+END;
+$$;
 
 -- platform.start_jobs: plan the jobs of a request's revision, in their sequence, and submit the first.
 --

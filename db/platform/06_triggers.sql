@@ -26,6 +26,7 @@ CREATE OR REPLACE TRIGGER trg_requests_callback_status AFTER UPDATE OF callback_
         WHEN OLD.callback_status IS NULL OR NEW.callback_status IS NULL THEN true
         WHEN OLD.callback_status = 'pending' THEN NEW.callback_status IN ('sent', 'failed', 'dead')
         WHEN OLD.callback_status = 'failed' THEN NEW.callback_status IN ('sent', 'failed', 'dead', 'pending')
+        WHEN OLD.callback_status = 'sent' THEN NEW.callback_status IN ('pending')
         WHEN OLD.callback_status = 'dead' THEN NEW.callback_status IN ('pending')
         ELSE false
     END)
@@ -36,6 +37,7 @@ CREATE OR REPLACE TRIGGER trg_webhook_deliveries_status AFTER UPDATE OF status O
     WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
         WHEN OLD.status = 'pending' THEN NEW.status IN ('sent', 'failed', 'dead')
         WHEN OLD.status = 'failed' THEN NEW.status IN ('sent', 'failed', 'dead', 'pending')
+        WHEN OLD.status = 'sent' THEN NEW.status IN ('pending')
         WHEN OLD.status = 'dead' THEN NEW.status IN ('pending')
         ELSE false
     END)

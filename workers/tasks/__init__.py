@@ -14,4 +14,5 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.raster",
     "workers.tasks.stac_raster",
     "workers.tasks.collection",
+    "workers.tasks.webhook",
 ]
