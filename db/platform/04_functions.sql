@@ -2185,7 +2185,7 @@ GRANT EXECUTE ON FUNCTION platform.text_problem(text, text, integer, boolean) TO
 --   warnings           what stays, and why
 --   job                job_id, job_type, status, error of the removal; null where none was started
 --
--- Guarantees  Tells what is there, not what was once reported.
+-- Guarantees  Table, items and collection are those that are there now; files those that the request still shows.
 -- Locks       none.
 -- SECURITY DEFINER: the API role sees neither jobs nor all of the catalogue. The caller has seen that the request is its client's.
 CREATE OR REPLACE FUNCTION platform.unpublish_document(request_id text, dry_run boolean)
