@@ -70,7 +70,9 @@ def test_a_shapefile_without_its_parts(mill: Mill) -> None:
     path = mill.place("nc.shp")
     path.with_suffix(".dbf").unlink()
     assert mill.refused(path)["code"] == "SOURCE_INCOMPLETE"
-    path.with_suffix(".dbf").symlink_to("/etc/passwd")
+    outside = mill.sources.parent / "outside.dbf"
+    outside.write_bytes(b"not the client's")
+    path.with_suffix(".dbf").symlink_to(outside)
     assert mill.refused(path)["code"] == "SOURCE_NOT_ALLOWED"
 
 
