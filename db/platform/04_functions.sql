@@ -409,6 +409,7 @@ DECLARE
     delivery platform.webhook_deliveries;
 BEGIN
     SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = delivery_ended.job_id;
+    PERFORM platform.lock_delivery((job.parameters ->> 'delivery_id')::bigint);
     SELECT d.* INTO delivery
       FROM platform.webhook_deliveries AS d
      WHERE d.delivery_id = (job.parameters ->> 'delivery_id')::bigint AND d.job_id = job.job_id AND d.status IN ('pending'::platform.delivery_status, 'failed'::platform.delivery_status);
@@ -424,7 +425,7 @@ $$;
 
 -- platform.delivery_of_task: the delivery that a running attempt is about; NULL where its job is superseded.
 --
--- Locks       none.
+-- Locks       request row.
 -- Errors      GM409 stale attempt.
 CREATE OR REPLACE FUNCTION platform.delivery_of_task(task_id bigint, attempt integer)
 RETURNS platform.webhook_deliveries
@@ -443,6 +444,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM app.raise_stale(delivery_of_task.task_id, delivery_of_task.attempt);
     END IF;
+    PERFORM platform.lock_delivery((job.parameters ->> 'delivery_id')::bigint);
     SELECT d.* INTO delivery
       FROM platform.webhook_deliveries AS d
      WHERE d.delivery_id = (job.parameters ->> 'delivery_id')::bigint AND d.job_id = job.job_id;
@@ -886,6 +888,22 @@ END;
 $$;
 ALTER FUNCTION platform.list_requests(text, integer, timestamptz) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.list_requests(text, integer, timestamptz) TO geomill_client;
+
+-- platform.lock_delivery: which job delivers, and how it stands, changes one transaction at a time.
+--
+-- The request's row is the lock, because whoever ends the request again holds that already.
+--
+-- Locks       request row.
+CREATE OR REPLACE FUNCTION platform.lock_delivery(delivery_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    PERFORM FROM platform.webhook_deliveries AS d JOIN platform.requests AS r ON r.request_id = d.request_id
+      WHERE d.delivery_id = lock_delivery.delivery_id FOR NO KEY UPDATE OF r;
+END;
+$$;
 
 -- platform.mark_delivery: how a call stands, in its row and where its client sees it (callback_status).
 --
@@ -1739,6 +1757,7 @@ DECLARE
     me CONSTANT bigint := start_delivery.delivery_id;
     job varchar(64);
 BEGIN
+    PERFORM platform.lock_delivery(me);
     PERFORM platform.mark_delivery(me, 'pending'::platform.delivery_status, NULL);
     UPDATE platform.webhook_deliveries AS d SET delivery_round = d.delivery_round + 1, job_id = NULL WHERE d.delivery_id = me;
     SELECT app.submit_job_with('deliver_webhook', jsonb_build_object('delivery_id', me), 0, NULL, d.delivery_round, r.correlation_id)

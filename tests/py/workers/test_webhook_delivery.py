@@ -8,6 +8,7 @@ import hmac
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from psycopg.rows import dict_row
 
 from tests.conftest import CLIENT, StartWorkers
 from tests.py.support.server import CHECKOUT, Database
+from tests.py.support.waiting import wait_for
 from tests.py.workers.receiver import Receiver, receiver
 
 ENVIRONMENT = {"GEOMILL_WEBHOOK_KEY": "a key for tests, of thirty-two characters and more", "GEOMILL_WEBHOOK_ALLOW_LOOPBACK": "1"}
@@ -142,3 +144,22 @@ def test_an_address_inside_is_dead_at_once(owed: Owed, workers: StartWorkers) ->
     row = owed.row()
     assert (row["status"], row["attempts"]) == ("dead", 1)
     assert "not public" in row["last_error"]
+
+
+def test_the_end_of_a_job_that_is_being_superseded_moves_nothing(owed: Owed, database: Database) -> None:
+    engine = owed.connection
+    claimed = engine.execute("SELECT task_id, attempt FROM app.claim_tasks('w', '{webhook_deliver}', 1)").fetchone()
+    assert claimed is not None
+    engine.execute("SELECT platform.begin_delivery(%s, %s)", claimed)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with database.connect("admin", autocommit=False) as admin, database.connect("worker") as worker:
+        admin.execute("SELECT platform.redeliver_webhook(%s)", (owed.row()["delivery_id"],))
+        complete = "SELECT app.complete_task_and_check_stage(%s, %s, '{}')"
+        late = threading.Thread(target=worker.execute, args=(complete, claimed))
+        late.start()
+        wait_for(lambda: engine.execute(waiting).fetchall() != [(0,)], message="the completion does not wait")
+        admin.commit()
+        late.join(30)
+        assert not late.is_alive()
+    assert owed.row()["status"] == "pending"
+    assert engine.execute("SELECT count(*) FROM app.jobs WHERE job_type = 'deliver_webhook' AND status = 'pending'").fetchone() == (1,)
