@@ -454,6 +454,9 @@ $$;
 
 -- platform.discard_revision: have a worker remove what a revision left behind and no reader sees.
 --
+-- Where the request was asked to be unpublished meanwhile, no earlier revision is to stay, and so nothing that this one
+-- has put in an earlier one's place: then it is taken back as a whole.
+--
 -- Guarantees  Does not fail, so that no end of a request depends on it: without the job type it leaves a warning in the log.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.discard_revision(request platform.requests, revision integer)
@@ -462,6 +465,10 @@ LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 BEGIN
+    IF request.unpublish_revision >= coalesce(request.published_revision, 0) THEN
+        PERFORM platform.submit_unpublish(request, discard_revision.revision, NULL);
+        RETURN;
+    END IF;
     PERFORM app.submit_job_with('discard_artefacts', jsonb_build_object(
         'request_id', request.request_id, 'revision', discard_revision.revision, 'client_id', request.client_id,
         'dataset_id', request.dataset_id, 'resource_id', request.resource_id, 'version_id', request.version_id,
@@ -1861,14 +1868,7 @@ BEGIN
     END IF;
     UPDATE platform.requests AS r SET unpublish_revision = r.revision, status_message = 'being unpublished', error = NULL
      WHERE r.request_id = now_is.request_id;
-    PERFORM app.submit_job_with(
-        (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type) WHERE u.request_type = now_is.request_type),
-        jsonb_build_object(
-            'request_id', now_is.request_id, 'revision', now_is.revision, 'client_id', now_is.client_id,
-            'stac_collection', now_is.stac_collection, 'stac_item_id', now_is.stac_item_id,
-            'job_ids', (SELECT coalesce(jsonb_agg(j.job_id ORDER BY j.revision, j.sequence), '[]') FROM platform.request_jobs AS j
-                         WHERE j.request_id = now_is.request_id AND j.revision <= now_is.revision AND j.job_id IS NOT NULL)),
-        (now_is.processing_config ->> 'priority')::integer, now_is.request_id, now_is.revision, now_is.correlation_id);
+    PERFORM platform.submit_unpublish(now_is, now_is.revision, now_is.request_id);
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.start_unpublish(platform.requests) TO geomill_api;
@@ -2148,6 +2148,30 @@ END;
 $$;
 ALTER FUNCTION platform.submit_requests(jsonb) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.submit_requests(jsonb) TO geomill_client;
+
+-- platform.submit_unpublish: the job that takes back a revision of a request, with all before it.
+--
+-- With for_request it is the request's own, which learns of its end; with NULL it is nobody's, as the discarding of leftovers.
+--
+-- Locks       none of its own.
+-- Errors      GM422 its parameters are refused.
+CREATE OR REPLACE FUNCTION platform.submit_unpublish(request platform.requests, revision integer, for_request text)
+RETURNS varchar
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    SELECT app.submit_job_with(
+        u.job_type,
+        jsonb_build_object(
+            'request_id', request.request_id, 'revision', submit_unpublish.revision, 'client_id', request.client_id,
+            'stac_collection', request.stac_collection, 'stac_item_id', request.stac_item_id,
+            'job_ids', (SELECT coalesce(jsonb_agg(j.job_id ORDER BY j.revision, j.sequence), '[]') FROM platform.request_jobs AS j
+                         WHERE j.request_id = request.request_id AND j.revision <= submit_unpublish.revision AND j.job_id IS NOT NULL)),
+        (request.processing_config ->> 'priority')::integer, for_request,
+        CASE WHEN for_request IS NULL THEN 1 ELSE submit_unpublish.revision END, request.correlation_id)
+      FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)
+     WHERE u.request_type = request.request_type;
+$$;
 
 -- platform.table_holder: which request a name in schema geo belongs to.
 --

@@ -138,6 +138,25 @@ def test_a_newer_revision_comes_through_a_removal(
         assert status["endpoints"]
 
 
+def test_a_revision_that_ends_badly_leaves_nothing_where_the_old_one_was_taken_back(
+    ddh: Ddh, database: Database, source_root: Path, storage: Path, workers: StartWorkers
+) -> None:
+    request, _ = ddh.submit("cancelled", place("nc.gpkg", source_root))
+    assert workers("--until-idle").wait() == 0
+    unpublish(ddh, request)
+    ddh.submit("cancelled", place("nc.gpkg", source_root))
+    # The new revision has put its table in the old one's place, and then comes to a bad end.
+    assert workers("--until-idle", "--task-types", "vector_inspect,vector_load,vector_publish").wait() == 0
+    assert published(database, storage)["tables"] == [("road_cancelled_v1",)]
+    with database.connect("ddh") as connection:
+        connection.execute("SELECT platform.cancel_request(%s, 'not wanted')", (request,))
+    assert workers("--until-idle").wait() == 0
+    assert ddh.status(request)["status"] == "cancelled"
+    assert ddh.status(request)["endpoints"] is None
+    left = published(database, storage)
+    assert (left["tables"], left["items"], left["files"]) == ([], [], [])
+
+
 def test_what_a_view_depends_on_stays_whole(ddh: Ddh, database: Database, source_root: Path, storage: Path, workers: StartWorkers) -> None:
     request, _ = ddh.submit("viewed", place("nc.gpkg", source_root))
     assert workers("--until-idle").wait() == 0
