@@ -324,14 +324,15 @@ def test_terminated_connections_are_opened_again(
         nonlocal killed
         rows = engine.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name LIKE 'geomill %%' AND random() < 0.4"
+            " WHERE datname = current_database() AND application_name LIKE 'geomill %%' AND random() < %s",
+            0.4 if killed else 1.0,  # Each of them once, whatever chance says.
         )
         killed += len(rows)
         return not two.running
 
     wait_for(done, 90, interval=0.2)
     assert two.wait() == 0
-    assert killed > 10
+    assert killed > 0
     engine.wait_for_job(hello_job)
     engine.wait_for_job(effects_job)
     assert [row["task_index"] for row in effects_table()] == list(range(300))
