@@ -24,6 +24,7 @@ from codegen.models.base import Column as ColumnOptions
 from codegen.models.base import Index
 from codegen.models.base import Table as TableModel
 from codegen.models.clock import now
+from codegen.models.enums import DatabaseEnum
 from codegen.quoting import LONGEST_NAME, literal, name, text
 from codegen.refusal import RefusedError
 from codegen.typemap import SqlType, sql_type
@@ -39,7 +40,7 @@ _FACTORIES: dict[Callable[..., Any], str] = {now: "now()", uuid4: "gen_random_uu
 def enum_types(enums: Mapping[str, Mapping[str, type[StrEnum]]]) -> list[EnumType]:
     """The enum types of every schema, in the order they are declared."""
     return [
-        EnumType(schema, type_name, tuple(label.value for label in enum), _own_doc(enum))
+        EnumType(schema, type_name, tuple(label.value for label in enum), _own_doc(enum), _renamed_labels(enum))
         for schema, types in enums.items()
         for type_name, enum in types.items()
     ]
@@ -55,7 +56,11 @@ def tables(models: Iterable[type[TableModel]], enums: Mapping[str, Mapping[str, 
     known = list(models)
     types = enum_names(enums)
     keys = {f"{model.__table__.schema}.{model.__table__.name}": primary_key(model) for model in known}
-    return [_table(model, types, keys) for model in known]
+    made = [_table(model, types, keys) for model in known]
+    for schema in sorted({table.schema for table in made}):
+        own = [table for table in made if table.schema == schema]
+        _refuse_renames(f"schema {schema}", [table.renamed_from for table in own if table.renamed_from], {table.name for table in own})
+    return made
 
 
 def primary_key(model: type[TableModel]) -> tuple[str, ...]:
@@ -115,6 +120,7 @@ def _table(model: type[TableModel], types: EnumNames, keys: Keys) -> Table:
     _refuse_unknown_columns(model, [*key, *(column for unique in uniques for column in unique.columns)])
     columns = [replace(column, nullable=False) if column.name in key else column for column in columns]
     _refuse_blind_grants(model)
+    _refuse_renames(model.__name__, [column.renamed_from for column in columns if column.renamed_from], set(model.model_fields))
     checks += [Check(_named(check.name), sql.SQL("{}").format(sql.SQL(check.expression))) for check in options.checks]
     storage = dict(options.storage)
     if options.fillfactor is not None:
@@ -133,6 +139,7 @@ def _table(model: type[TableModel], types: EnumNames, keys: Keys) -> Table:
         grants=tuple(options.grants.items()),
         storage=tuple(storage.items()),
         unlogged=options.unlogged,
+        renamed_from=options.renamed_from,
     )
     indexes = [(_index_name(options.name, index, model), index) for index in options.indexes]
     if options.only_these_indexes is None:
@@ -162,6 +169,7 @@ def _column(field: str, info: FieldInfo, options: ColumnOptions, made: SqlType, 
         identity=options.identity,
         status=made.status,
         is_timestamp=made.is_timestamp,
+        renamed_from=options.renamed_from,
     )
 
 
@@ -260,6 +268,27 @@ def _refuse_blind_grants(model: type[TableModel]) -> None:
             raise RefusedError(
                 model.__name__, f"{role} is granted rights and no policy lets it see a row", "add a Policy for it, or leave the grant out"
             )
+
+
+def _refuse_renames(where: str, old: list[str], present: set[str]) -> None:
+    """An old name is one that is free now, and one thing's only."""
+    for former in old:
+        name(former)
+        if former in present:
+            raise RefusedError(where, f"renamed_from={former!r} is still in use", "leave renamed_from out, or choose the name that is gone")
+        if old.count(former) > 1:
+            raise RefusedError(where, f"two things are renamed_from={former!r}", "one of them is new: leave its renamed_from out")
+
+
+def _renamed_labels(enum: type[StrEnum]) -> tuple[tuple[str, str], ...]:
+    renamed = tuple(enum.renamed_labels().items()) if issubclass(enum, DatabaseEnum) else ()
+    labels = {label.value for label in enum}
+    for old, new in renamed:
+        if new not in labels or old in labels or [target for _, target in renamed].count(new) > 1:
+            raise RefusedError(
+                enum.__name__, f"a label cannot be renamed from {old!r} to {new!r}", "old must be gone, new a label, and each named once"
+            )
+    return renamed
 
 
 def _documentation(model: type[TableModel]) -> str:

@@ -43,6 +43,7 @@ class Column:
     status: type[Status] | None = None
     """The enum, where its transitions are guarded."""
     is_timestamp: bool = False
+    renamed_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class EnumType:
     name: str
     labels: tuple[str, ...]
     comment: str | None
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Labels that were called otherwise until now: (old, new)."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,4 @@ class Table:
     grants: tuple[tuple[str, tuple[str, ...]], ...]
     storage: tuple[tuple[str, str], ...]
     unlogged: bool
+    renamed_from: str | None = None

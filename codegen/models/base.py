@@ -31,6 +31,8 @@ class Column:
     """A list of scalars becomes a PostgreSQL array instead of jsonb."""
     default: str | None = None
     """A SQL default, where a Python value or an allowed factory cannot say it."""
+    renamed_from: str | None = None
+    """What the column was called until now: its values are kept. Without it a new name is a new column."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class TableOptions:
     unlogged: bool = False
     only_these_indexes: str | None = None
     """Why the index strategy (foreign keys, status, timestamps) does not apply: a hot table pays for each index."""
+    renamed_from: str | None = None
+    """What the table was called until now, in the same schema: its rows are kept."""
 
 
 def table(
@@ -98,6 +102,7 @@ def table(
     storage: dict[str, str] | None = None,
     unlogged: bool = False,
     only_these_indexes: str | None = None,
+    renamed_from: str | None = None,
 ) -> TableOptions:
     """The table behind a model class; see `TableOptions` for the meaning of each argument."""
     return TableOptions(
@@ -113,6 +118,7 @@ def table(
         storage=dict(storage or {}),
         unlogged=unlogged,
         only_these_indexes=only_these_indexes,
+        renamed_from=renamed_from,
     )
 
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class DatabaseEnum(StrEnum):
+    """An enum that is a type in the database."""
+
+    @classmethod
+    def renamed_labels(cls) -> dict[str, str]:
+        """Labels that were called otherwise until now, old to new: rows keep them. Without it a new name is a new label."""
+        return {}
+
+
+class Status(DatabaseEnum):
     """A status: some labels are terminal, and a transition that is not listed is refused by a trigger."""
 
     @classmethod
@@ -77,7 +86,7 @@ class WorkerStatus(Status):
     DEAD = "dead"
 
 
-class FanOut(StrEnum):
+class FanOut(DatabaseEnum):
     """How many tasks a stage has, and what each is about."""
 
     SINGLE = "single"
@@ -86,14 +95,14 @@ class FanOut(StrEnum):
     MATCH_PREVIOUS = "match_previous"
 
 
-class FailurePolicy(StrEnum):
+class FailurePolicy(DatabaseEnum):
     """What a task that failed for good means to its job."""
 
     FAIL_JOB = "fail_job"
     CONTINUE = "continue"
 
 
-class RequestType(StrEnum):
+class RequestType(DatabaseEnum):
     VECTOR = "vector"
     RASTER = "raster"
     COLLECTION = "collection"

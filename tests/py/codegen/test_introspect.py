@@ -12,7 +12,7 @@ from codegen import introspect
 from codegen.models import ENUMS, TABLES
 from codegen.models.base import Column, Index, Policy, Table, TableOptions, table
 from codegen.models.clock import now
-from codegen.models.enums import JobStatus, TaskStatus
+from codegen.models.enums import DatabaseEnum, JobStatus, TaskStatus
 from codegen.refusal import RefusedError
 
 
@@ -194,9 +194,44 @@ def lax() -> type[Table]:
     return Lax
 
 
+def renamed_from_what_is_there() -> type[Table]:
+    class Renamed(Table):
+        """A table."""
+
+        __table__: ClassVar[TableOptions] = table(schema="app", name="renamed")
+        renamed_id: Annotated[int, Column(primary_key=True)] = key()
+        label: Annotated[str, Column(renamed_from="renamed_id")] = key()
+
+    return Renamed
+
+
+def renamed_from_one_twice() -> type[Table]:
+    class Twice(Table):
+        """A table."""
+
+        __table__: ClassVar[TableOptions] = table(schema="app", name="twice")
+        twice_id: Annotated[int, Column(primary_key=True, renamed_from="old")] = key()
+        label: Annotated[str, Column(renamed_from="old")] = key()
+
+    return Twice
+
+
+def table_renamed_from_what_is_there() -> type[Table]:
+    class Taken(Table):
+        """A table."""
+
+        __table__: ClassVar[TableOptions] = table(schema="app", name="taken", renamed_from="jobs")
+        taken_id: Annotated[int, Column(primary_key=True)] = key()
+
+    return Taken
+
+
 @pytest.mark.parametrize(
     ("model", "where", "why"),
     [
+        (renamed_from_what_is_there, "Renamed", "still in use"),
+        (renamed_from_one_twice, "Twice", "two things"),
+        (table_renamed_from_what_is_there, "schema app", "still in use"),
         (undocumented, "Silent", "docstring"),
         (no_description, "Terse.terse_id", "description"),
         (no_key, "Keyless", "primary key"),
@@ -215,6 +250,41 @@ def test_what_cannot_be_carried_over_is_refused(model: Callable[[], type[Table]]
         made(model())
     assert refused.value.where.startswith(where)
     assert refused.value.remedy
+
+
+def test_what_is_renamed_carries_its_old_name() -> None:
+    class Widget(Table):
+        """A widget."""
+
+        __table__: ClassVar[TableOptions] = table(schema="app", name="widgets", renamed_from="gadgets")
+        widget_id: Annotated[int, Column(primary_key=True, renamed_from="gadget_id")] = key()
+        label: str = Field(description="Label")
+
+    it = made(Widget)
+    assert it.renamed_from == "gadgets"
+    assert [column.renamed_from for column in it.columns] == ["gadget_id", None]
+
+
+def test_a_renamed_label_names_one_that_is_gone_and_one_that_is_there() -> None:
+    class Colour(DatabaseEnum):
+        RED = "red"
+        GREEN = "green"
+
+        @classmethod
+        def renamed_labels(cls) -> dict[str, str]:
+            return {"crimson": "red"}
+
+    class Wrong(DatabaseEnum):
+        RED = "red"
+        GREEN = "green"
+
+        @classmethod
+        def renamed_labels(cls) -> dict[str, str]:
+            return {"green": "red"}
+
+    assert introspect.enum_types({"app": {"colour": Colour}})[0].renamed == (("crimson", "red"),)
+    with pytest.raises(RefusedError, match="Wrong: a label cannot be renamed"):
+        introspect.enum_types({"app": {"colour": Wrong}})
 
 
 def test_an_enum_says_its_labels_in_order() -> None:
