@@ -8,7 +8,7 @@ running tasks lives in the worker's own row.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -272,20 +272,28 @@ class JanitorRun(Table):
 
 
 class SchemaDeployment(Table):
-    """One deploy: who, when, from which revision, and the SQL."""
+    """One change of the generated schemas: who, when, from which revision, the SQL, and the SQL that takes it back."""
 
     __table__: ClassVar[TableOptions] = table(
-        schema="app", name="schema_deployments", indexes=[Index(("created_at DESC",))], grants={"geomill_admin": ("SELECT",)},
+        schema="app", name="schema_deployments", indexes=[Index(("created_at DESC",))],
+        only_these_indexes="read by key and by when", grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
     deployment_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    kind: Literal["deploy", "rollback", "rebuild", "redeploy"] = Field(default="deploy", description="What was asked for")
+    status: Literal["started", "completed", "failed"] = Field(default="completed", description="started: under way, or interrupted; deploy again ends it")
     deployed_by: str = Field(max_length=63, description="Login that deployed")
     software_version: str = Field(max_length=50, description="geomill's version")
     git_revision: str | None = Field(default=None, max_length=64, description="Commit, where it is known")
     fingerprint: str = Field(max_length=64, description="SHA-256 of the generated SQL")
-    catalog_fingerprint: str = Field(max_length=64, description="SHA-256 of the deployed schemas as the catalog shows them")
+    catalog_fingerprint: str = Field(max_length=64, description="SHA-256 of the deployed schemas as the catalog shows them, after it")
+    catalog_before: str | None = Field(default=None, max_length=64, description="The same before it; NULL for the first")
+    plan_id: str | None = Field(default=None, max_length=64, description="The plan that was applied")
+    allowed: list[str] = Field(default_factory=list, description="Hazards that were allowed by name")
     sql: str = Field(description="What was run")
+    reverse_plan: Json | None = Field(default=None, description="Steps that take it back, with their hazards; NULL where it cannot be taken back")
     created_at: AwareDatetime = Field(default_factory=now, description="Deployed at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Ended at")
 
 
 TABLES: list[type[Table]] = [

@@ -379,26 +379,44 @@ COMMENT ON COLUMN app.janitor_runs.error IS 'What went wrong, if anything';
 
 CREATE TABLE app.schema_deployments (
     deployment_id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text DEFAULT 'deploy' NOT NULL,
+    status text DEFAULT 'completed' NOT NULL,
     deployed_by varchar(63) NOT NULL,
     software_version varchar(50) NOT NULL,
     git_revision varchar(64),
     fingerprint varchar(64) NOT NULL,
     catalog_fingerprint varchar(64) NOT NULL,
+    catalog_before varchar(64),
+    plan_id varchar(64),
+    allowed jsonb DEFAULT '[]'::jsonb NOT NULL,
     sql text NOT NULL,
+    reverse_plan jsonb,
     created_at timestamptz DEFAULT now() NOT NULL,
+    completed_at timestamptz,
     CONSTRAINT schema_deployments_pkey PRIMARY KEY (deployment_id),
-    CONSTRAINT schema_deployments_deployment_id_check CHECK (deployment_id >= 1)
+    CONSTRAINT schema_deployments_deployment_id_check CHECK (deployment_id >= 1),
+    CONSTRAINT schema_deployments_kind_check CHECK (kind IN ('deploy', 'rollback', 'rebuild', 'redeploy')),
+    CONSTRAINT schema_deployments_status_check CHECK (status IN ('started', 'completed', 'failed')),
+    CONSTRAINT schema_deployments_allowed_check CHECK (jsonb_typeof(allowed) = 'array'),
+    CONSTRAINT schema_deployments_reverse_plan_check CHECK (jsonb_typeof(reverse_plan) = 'object')
 );
 
-COMMENT ON TABLE app.schema_deployments IS 'One deploy: who, when, from which revision, and the SQL.';
+COMMENT ON TABLE app.schema_deployments IS 'One change of the generated schemas: who, when, from which revision, the SQL, and the SQL that takes it back.';
 COMMENT ON COLUMN app.schema_deployments.deployment_id IS 'Key';
+COMMENT ON COLUMN app.schema_deployments.kind IS 'What was asked for';
+COMMENT ON COLUMN app.schema_deployments.status IS 'started: under way, or interrupted; deploy again ends it';
 COMMENT ON COLUMN app.schema_deployments.deployed_by IS 'Login that deployed';
 COMMENT ON COLUMN app.schema_deployments.software_version IS 'geomill''s version';
 COMMENT ON COLUMN app.schema_deployments.git_revision IS 'Commit, where it is known';
 COMMENT ON COLUMN app.schema_deployments.fingerprint IS 'SHA-256 of the generated SQL';
-COMMENT ON COLUMN app.schema_deployments.catalog_fingerprint IS 'SHA-256 of the deployed schemas as the catalog shows them';
+COMMENT ON COLUMN app.schema_deployments.catalog_fingerprint IS 'SHA-256 of the deployed schemas as the catalog shows them, after it';
+COMMENT ON COLUMN app.schema_deployments.catalog_before IS 'The same before it; NULL for the first';
+COMMENT ON COLUMN app.schema_deployments.plan_id IS 'The plan that was applied';
+COMMENT ON COLUMN app.schema_deployments.allowed IS 'Hazards that were allowed by name';
 COMMENT ON COLUMN app.schema_deployments.sql IS 'What was run';
+COMMENT ON COLUMN app.schema_deployments.reverse_plan IS 'Steps that take it back, with their hazards; NULL where it cannot be taken back';
 COMMENT ON COLUMN app.schema_deployments.created_at IS 'Deployed at';
+COMMENT ON COLUMN app.schema_deployments.completed_at IS 'Ended at';
 
 ALTER TABLE app.job_stages ADD CONSTRAINT job_stages_job_type_fkey FOREIGN KEY (job_type) REFERENCES app.job_types (job_type) ON DELETE CASCADE;
 ALTER TABLE app.stages ADD CONSTRAINT stages_job_id_fkey FOREIGN KEY (job_id) REFERENCES app.jobs (job_id) ON DELETE CASCADE;
