@@ -6,23 +6,20 @@ deploy               bring the database to the models
 verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
 logins               give the roles logins, and write their connection strings
 dsn ROLE             print a connection string
+settings [NAME]      what is in force and where it comes from; of NAME the value alone
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 import psycopg
 
-from codegen import deploy, generate, logins, plan, verify
+from codegen import deploy, generate, logins, plan, settings, verify
 from codegen.connection import ROLES, as_role, connect_to, resolve_dsn
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
-
-# Set for databases that come and go: a job of pg_cron would outlive them.
-NO_CRON = bool(os.environ.get("GEOMILL_NO_CRON"))
 
 DIFFERENT = 2
 """Exit status of a comparison that found something."""
@@ -55,14 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_generate)
 
     command = commands.add_parser("deploy", help="bring the database to the models")
-    command.add_argument("--no-cron", action="store_true", default=NO_CRON, help="leave pg_cron alone, as in a test database")
+    command.add_argument("--no-cron", action="store_true", help="leave pg_cron alone, as in a test database")
     command.set_defaults(run=_deploy)
 
     command = commands.add_parser("plan", help="list how the database differs from the models")
     command.set_defaults(run=_plan)
 
     command = commands.add_parser("verify", help="check everything that deploy makes")
-    command.add_argument("--no-cron", action="store_true", default=NO_CRON, help="do not look for the job of pg_cron")
+    command.add_argument("--no-cron", action="store_true", help="do not look for the job of pg_cron")
     command.set_defaults(run=_verify)
 
     command = commands.add_parser("logins", help="give the roles logins, and write their connection strings")
@@ -71,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("dsn", help="print a connection string")
     command.add_argument("role", metavar="ROLE", help=", ".join(ROLES))
     command.set_defaults(run=_dsn)
+
+    command = commands.add_parser("settings", help="print what is in force, and where it comes from")
+    command.add_argument("name", metavar="NAME", nargs="?", help="one of them: its value alone")
+    command.set_defaults(run=_settings)
     return parser
 
 
@@ -87,7 +88,7 @@ def _generate(parsed: argparse.Namespace) -> int:
 def _deploy(parsed: argparse.Namespace) -> int:
     dsn = resolve_dsn("superuser")
     print(f"deploy {version()} to {deploy.describe(dsn)}")
-    deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=not parsed.no_cron)
+    deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=not (parsed.no_cron or settings.settings().no_cron))
     return 0
 
 
@@ -99,7 +100,7 @@ def _plan(_: argparse.Namespace) -> int:
 
 def _verify(parsed: argparse.Namespace) -> int:
     dsn = resolve_dsn("superuser")
-    found = verify.verify(dsn, lambda line: print(f"  {line}"), with_cron=not parsed.no_cron)
+    found = verify.verify(dsn, lambda line: print(f"  {line}"), with_cron=not (parsed.no_cron or settings.settings().no_cron))
     return _answer(found, f"{deploy.describe(dsn)} is as deploy makes it")
 
 
@@ -117,6 +118,15 @@ def _logins(_: argparse.Namespace) -> int:
 
 def _dsn(parsed: argparse.Namespace) -> int:
     print(resolve_dsn(as_role(parsed.role)))
+    return 0
+
+
+def _settings(parsed: argparse.Namespace) -> int:
+    if parsed.name:
+        print(settings.value(parsed.name))
+        return 0
+    for setting in settings.explained():
+        print(f"{setting.variable}={setting.value}  ({setting.origin})\n    {setting.description}")
     return 0
 
 

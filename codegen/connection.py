@@ -21,13 +21,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from codegen.refusal import RefusedError
-from codegen.version import CHECKOUT
+from codegen.settings import settings
 
 Role = Literal["superuser", "owner", "worker", "ddh", "admin", "reader"]
 ROLES: tuple[Role, ...] = get_args(Role)
-
-POOLER = "GEOMILL_POOLER"
-"""Set where the connection string leads to a transaction pooler: no statement is then prepared on the server."""
 
 _STARTED_WITH_DSN: tuple[Role, ...] = ("superuser", "worker")
 _LIBPQ = {"PGHOST": "host", "PGHOSTADDR": "hostaddr", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname", "PGSERVICE": "service"}
@@ -36,7 +33,7 @@ _LIBPQ_NAMES_A_SERVER = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
 def home() -> Path:
     """Where geomill keeps what belongs to this checkout: connection strings, storage, perhaps a cluster."""
-    return Path(os.environ.get("GEOMILL_HOME") or CHECKOUT / ".geomill").resolve()
+    return settings().home
 
 
 def dsn_file(role: Role) -> Path:
@@ -78,9 +75,14 @@ def connect(role: Role, *, autocommit: bool = True, application_name: str | None
 def connect_to(dsn: str, *, autocommit: bool = True, application_name: str = "geomill", **options: Any) -> psycopg.Connection[Any]:
     """A connection by a connection string, as every connection of geomill is made."""
     connection = psycopg.connect(_authenticate(dsn), autocommit=autocommit, application_name=application_name, **options)
-    if os.environ.get(POOLER):
+    if behind_pooler():
         connection.prepare_threshold = None
     return connection
+
+
+def behind_pooler() -> bool:
+    """Whether connection strings lead to a transaction pooler, where LISTEN and prepared statements mean nothing."""
+    return settings().pooler
 
 
 def with_database(dsn: str, database: str) -> str:

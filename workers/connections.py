@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from codegen.connection import POOLER, connect, connect_to
+from codegen.connection import behind_pooler, connect, connect_to
 
 LISTEN_DSN = "GEOMILL_LISTEN_DSN"
 
@@ -39,7 +39,7 @@ def open_listener(channel: str) -> psycopg.Connection[Any] | None:
     dsn = os.environ.get(LISTEN_DSN)
     if dsn:
         connection = connect_to(dsn, application_name=f"geomill listen {os.getpid()}", **_ALIVE)
-    elif os.environ.get(POOLER):
+    elif behind_pooler():
         return None
     else:
         connection = open_connection("listen")
