@@ -15,9 +15,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import Conninfo
 
-from codegen.connection import connect_to
+from codegen.connection import connect_to, environment_of, parameters
 from codegen.ddl import OWNER
 from codegen.quoting import name
 from codegen.refusal import RefusedError
@@ -69,7 +68,7 @@ def migrate(dsn: str) -> bool:
 
 
 def _run_pypgstac(dsn: str) -> None:
-    settings = {option.envvar.decode(): option.val.decode() for option in Conninfo.parse(dsn.encode()) if option.envvar and option.val}
+    settings = environment_of(parameters(dsn))
     command = [sys.executable, "-m", "pypgstac.pypgstac", "migrate", "--toversion", WANTED_VERSION]
     for _ in range(ATTEMPTS):
         done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)

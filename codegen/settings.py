@@ -21,6 +21,7 @@ from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT
 
 Environment = Literal["dev", "test", "prod"]
+Identity = Literal["auto", "user", "system", "none"]
 
 PREFIX = "GEOMILL_"
 FILE = "geomill.env"
@@ -50,6 +51,14 @@ class Settings(BaseSettings):
     deploy_attempts: int = Field(default=20, ge=1, le=1000, description="How often a deploy that met a lock begins again")
     deploy_queue_seconds: int = Field(default=60, ge=1, le=3600, description="How long a deploy or plan waits for another one")
     pooler: bool = Field(default=False, description="Connections lead to a transaction pooler: no statement is prepared on the server")
+
+    identity: Identity = Field(
+        default="auto", description="Managed identity that connects: user- or system-assigned, none; auto takes the one that is there"
+    )
+    identity_client_id: str | None = Field(default=None, min_length=1, description="Client id of the user-assigned managed identity")
+    identity_login: str | None = Field(
+        default=None, min_length=1, max_length=63, description="Login of the managed identity, where the connection string names no user"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -159,7 +168,7 @@ def _refused(name: str, problem: Mapping[str, Any]) -> RefusedError:
 
 def _possible(name: str) -> str:
     field = Settings.model_fields[name]
-    if choices := get_args(field.annotation) if name == "environment" else ():
+    if choices := get_args(field.annotation) if name in ("environment", "identity") else ():
         return f"use one of {', '.join(choices)}"
     if field.annotation is bool:
         return "use 1 or 0"

@@ -9,23 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
-
-from codegen.connection import as_role, resolve_dsn
+from codegen.connection import as_role, environment_of, parameters, resolve_dsn
 from codegen.refusal import RefusedError
-
-
-def environment(dsn: str) -> dict[str, str]:
-    """What the connection string says, as the variables that libpq reads it from."""
-    variables = {option.keyword.decode(): option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar}
-    return {variables[key]: str(value) for key, value in conninfo_to_dict(dsn).items() if value is not None and key in variables}
 
 
 def main() -> None:
     role, *arguments = sys.argv[1:] or ["owner"]
     try:
-        connection = environment(resolve_dsn(as_role(role)))
+        connection = environment_of(parameters(resolve_dsn(as_role(role))))
         os.execvpe("psql", ["psql", *arguments], os.environ | connection)  # noqa: S606 (no shell is wanted)
     except RefusedError as refusal:
         sys.exit(f"geomill: {refusal}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from codegen.connection import resolve_dsn
+from codegen.connection import RefusedError, resolve_dsn
 from workers.backoff import Backoff
 from workers.connections import open_connection
 from workers.errors import ConfigurationError, TaskError
@@ -40,7 +40,7 @@ def check_database(patience: float = PATIENCE) -> None:
     """The server answers, and the engine is deployed there for this role."""
     try:
         resolve_dsn("worker")
-    except Exception as error:  # its message names what is missing, and the remedy
+    except RefusedError as error:
         raise ConfigurationError(str(error)) from error
     backoff, give_up_at = Backoff(0.2, 5.0), time.monotonic() + patience
     while True:
@@ -50,6 +50,8 @@ def check_database(patience: float = PATIENCE) -> None:
                     "SELECT to_regprocedure('app.turn(text, jsonb, text[], integer)') IS NOT NULL"
                     " AND has_function_privilege(to_regprocedure('app.turn(text, jsonb, text[], integer)'), 'EXECUTE')"
                 ).fetchone()
+        except RefusedError as error:  # its message names what is missing, and the remedy
+            raise ConfigurationError(str(error)) from error
         except (psycopg.ProgrammingError, psycopg.errors.InsufficientPrivilege) as error:
             raise _not_deployed(str(error).strip()) from error
         except psycopg.OperationalError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ops.psql import environment
+from codegen.connection import environment_of, server_of
 from tests.py.support.server import CHECKOUT, Database
 
 
 def test_every_part_has_libpqs_variable() -> None:
-    assert environment("postgresql://me:secret@db:6543/maps?sslmode=require&connect_timeout=3") == {
+    assert environment_of(server_of("postgresql://me:secret@db:6543/maps?sslmode=require&connect_timeout=3")) == {
         "PGHOST": "db",
         "PGPORT": "6543",
         "PGDATABASE": "maps",
