@@ -6,7 +6,7 @@ that the policies bind it: it sees the rows of `platform.current_client()` and n
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -215,4 +215,57 @@ class WebhookDelivery(Table):
     completed_at: AwareDatetime | None = Field(default=None, description="Sent or given up at")
 
 
-TABLES: list[type[Table]] = [Client, SourceRoot, Request, RequestJob, GeoTable, Reject, ApiKey, WebhookDelivery]
+class PublishedCollection(Table):
+    """A STAC collection as it was published: what the catalogue is made from again after it was wiped."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="published_collections", policies=[Policy("engine", "geomill_owner", "true")],
+    )  # fmt: skip
+
+    collection: Annotated[str, Column(primary_key=True)] = Field(description="Id of the collection")
+    request_id: str | None = Field(default=None, description="Request that made it for itself, as the document says; NULL where it is shared")
+    document: Json = Field(description="The collection; its extent is that of its items once these are there")
+    partition_trunc: str | None = Field(default=None, description="How pgstac partitions its items: year, month, or NULL for not")
+    created_at: AwareDatetime = Field(default_factory=now, description="First published at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
+class PublishedItem(Table):
+    """A STAC item as it was published: written with the catalogue, removed with it, and kept where the catalogue is wiped."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="published_items", primary_key=("collection", "item_id"),
+        indexes=[Index(("request_id", "revision"))],
+        only_these_indexes="read by collection and by request; nothing sorts by a timestamp",
+        policies=[Policy("engine", "geomill_owner", "true")],
+    )  # fmt: skip
+
+    collection: str = Field(description="STAC collection that it is in; no foreign key, for a catalogue that others wrote to may have lost it")
+    item_id: str = Field(description="Id of the item")
+    request_id: str | None = Field(default=None, description="Request that it says it is of; no foreign key, for a job that serves no request publishes too")
+    revision: int | None = Field(default=None, description="Revision that it says it is of")
+    document: Json = Field(description="The item")
+    created_at: AwareDatetime = Field(default_factory=now, description="First published at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
+class Rebuild(Table):
+    """One wiping and making again of app, of pgstac or of both: how far it is, so that a run that was killed is taken up."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="rebuilds",
+        indexes=[Index(("started_at DESC",))], only_these_indexes="a row for each run of a command that is seldom run",
+        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    rebuild_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    kind: Literal["rebuild", "redeploy-app", "redeploy-pgstac", "stac-clear"] = Field(description="The command")
+    phase: Literal["wiped", "made", "republished", "done"] = Field(description="What has been committed; the wipe writes the row")
+    requested_by: str = Field(max_length=63, description="Login that ran it first")
+    software_version: str = Field(max_length=50, description="geomill's version")
+    report: Json = Field(default_factory=dict, description="What was wiped, ended, started again, and could not be republished")
+    started_at: AwareDatetime = Field(default_factory=now, description="Wiped at")
+    completed_at: AwareDatetime | None = Field(default=None, description="Ended at; NULL while there is something left to do")
+
+
+TABLES: list[type[Table]] = [Client, SourceRoot, Request, RequestJob, GeoTable, Reject, ApiKey, WebhookDelivery, PublishedCollection, PublishedItem, Rebuild]

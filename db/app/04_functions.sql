@@ -405,103 +405,6 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.complete_task_and_check_stage(bigint, integer, jsonb) TO geomill_worker;
 
--- app.create_job: a new job, or the one that this very work already is, or the open one that has its unique key.
---
--- The common part of the submits: options are complete (codegen/messages/submit.py), problems is what the caller has found
--- wrong with them so far, to be reported together with what is wrong with the parameters.
---
--- A client's share: its jobs of one priority count as waiting from one after the other on, a second apart for each task, ten
--- minutes at most. So who submits a million tasks stands behind who submits ten, and behind nobody where nobody else waits.
---
--- Guarantees  A job that this call made has its first stage's tasks when it commits. A job that exists is returned as it is,
---             whatever its state. At most one job of a type with a unique key is open, however many submit at once.
--- Locks       none that others hold for long (a concurrent submit of the same work, or with the same unique key, waits for the
---             first to commit); client (advisory, shared).
--- Errors      GM409 an open job has the unique key, and on_conflict is refuse · GM422 unknown job type, parameters or options
---             refused · 25001 not READ COMMITTED.
-CREATE OR REPLACE FUNCTION app.create_job(job_type text, parameters jsonb, options jsonb, problems jsonb)
-RETURNS varchar
-LANGUAGE plpgsql
-SET search_path = ''
-AS $$
-DECLARE
-    definition app.job_types;
-    filled jsonb;
-    found_wrong jsonb;
-    not_before timestamptz;
-    new_job_id varchar(64);
-    same varchar(64);
-    share_from timestamptz;
-BEGIN
-    PERFORM app.require_read_committed();
-    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type AND t.is_active;
-    IF NOT FOUND THEN
-        PERFORM app.raise_problems('GM422', app.problem(
-            'UNKNOWN_JOB_TYPE', 'user', 'job_type', to_jsonb(create_job.job_type),
-            format('there is no job type %L', create_job.job_type),
-            'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
-        ));
-    END IF;
-
-    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || definition.job_type)
-       INTO filled, found_wrong USING coalesce(create_job.parameters, 'null'::jsonb);
-    found_wrong := coalesce(found_wrong, '[]'::jsonb) || create_job.problems;
-    IF create_job.problems = '[]' THEN
-        BEGIN
-            -- Its offset from UTC is in the text, so that no setting of the session has a say.
-            not_before := (options ->> 'run_at')::timestamptz;
-        EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
-            found_wrong := found_wrong || app.problem('NO_SUCH_MOMENT', 'user', 'options.run_at', options -> 'run_at',
-                format('there is no moment %s', options ->> 'run_at'), 'give a date of the calendar and a time of day');
-        END;
-    END IF;
-    PERFORM app.raise_problems('GM422', found_wrong);
-
-    new_job_id := app.sha256_hex(app.canonical_json(
-        jsonb_build_array(definition.job_type, filled, options -> 'platform_request_id', options -> 'revision')
-        || CASE WHEN options ->> 'identity' IS NULL THEN '[]' ELSE jsonb_build_array(options -> 'identity') END));
-    IF options ->> 'client_id' IS NOT NULL THEN
-        SELECT greatest(app.clock(), not_before, j.share_until) INTO share_from
-          FROM (VALUES (0)) AS one (row)
-          LEFT JOIN LATERAL (
-                SELECT o.share_until FROM app.jobs AS o
-                 WHERE o.client_id = options ->> 'client_id' AND o.priority = (options ->> 'priority')::integer
-                 ORDER BY o.share_until DESC LIMIT 1) AS j ON true;
-    END IF;
-
-    LOOP
-        INSERT INTO app.jobs AS j (job_id, job_type, job_type_version, total_stages, parameters, metadata, priority, revision,
-                                        platform_request_id, correlation_id, client_id, run_at, unique_key, concurrency_key, share_until)
-        VALUES (new_job_id, definition.job_type, definition.version, definition.total_stages, filled, coalesce(options -> 'metadata', '{}'),
-                (options ->> 'priority')::integer, (options ->> 'revision')::integer, options ->> 'platform_request_id',
-                coalesce(options ->> 'correlation_id', gen_random_uuid()::text), options ->> 'client_id', not_before,
-                options ->> 'unique_key', options ->> 'concurrency_key', share_from)
-        ON CONFLICT DO NOTHING;
-        EXIT WHEN FOUND;
-        SELECT j.job_id INTO same FROM app.jobs AS j
-         WHERE j.job_type = definition.job_type AND j.unique_key = options ->> 'unique_key' AND j.status IN ('pending'::app.job_status, 'processing'::app.job_status);
-        IF FOUND AND options ->> 'on_conflict' = 'refuse' THEN
-            PERFORM app.raise_problems('GM409', app.problem('UNIQUE_KEY', 'user', 'options.unique_key', to_jsonb(same),
-                format('job %s of type %s has the unique key %L and is open', same, definition.job_type, options ->> 'unique_key'),
-                'wait for its end, cancel it, or submit with on_conflict "return"', true));
-        END IF;
-        SELECT coalesce((SELECT j.job_id FROM app.jobs AS j WHERE j.job_id = new_job_id), same) INTO same;
-        IF same IS NOT NULL THEN
-            RETURN same;
-        END IF;
-        -- The open job with that key has ended between the two statements: now there is room.
-    END LOOP;
-
-    PERFORM app.open_next_stage(new_job_id, 0);
-    IF share_from IS NOT NULL THEN
-        UPDATE app.jobs AS j
-           SET share_until = j.share_until + least(s.tasks, 600) * interval '1 second'
-          FROM app.stages AS s WHERE j.job_id = new_job_id AND s.job_id = j.job_id AND s.stage = j.stage AND s.tasks > 0;
-    END IF;
-    RETURN new_job_id;
-END;
-$$;
-
 -- app.fail_task: end one attempt of a task with an error.
 --
 -- The task waits for another attempt where its job type's policy and the error both allow one; else it is
@@ -579,8 +482,6 @@ BEGIN
         SELECT s.stage_id, s.last_task_id FROM app.stages AS s
          WHERE s.job_id = finish_job.job_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) ORDER BY s.stage_id
     LOOP
-        -- Parked first: whoever unparks it meanwhile has put it among the ready ones by then.
-        DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
         DELETE FROM app.ready_stages AS r WHERE r.stage_id = open_one.stage_id;
         UPDATE app.tasks AS t SET status = 'cancelled'::app.task_status, completed_at = this_moment
          WHERE t.task_id = ANY (ARRAY(
@@ -735,7 +636,7 @@ $$;
 -- Guarantees  A row for each attempt that the worker still believes to have and has not: reason is cancelled, or lost
 --             (taken back, or gone to a later attempt). Each is named until the worker's next turn or claim. A worker that
 --             was declared dead is told of all it held, and stays dead.
--- Locks       worker row; parked_stages rows (SKIP LOCKED), where one is due.
+-- Locks       worker row.
 -- Errors      GM404 no such worker.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.heartbeat(worker_id text)
@@ -752,9 +653,6 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_WORKER', 'user', 'worker_id', to_jsonb(heartbeat.worker_id),
             format('there is no worker %L', heartbeat.worker_id), 'claim, turn or register_worker first'));
-    END IF;
-    IF EXISTS (SELECT FROM app.parked_stages AS p WHERE p.run_at <= app.clock()) THEN
-        PERFORM app.unpark_stages(app.clock());
     END IF;
     RETURN QUERY
     SELECT s.task_id, s.attempt, CASE s.status WHEN 'cancelled'::app.task_status THEN 'cancelled' ELSE 'lost' END
@@ -869,8 +767,7 @@ AS $$
                     AND coalesce(jsonb_typeof(error -> 'retryable') = 'boolean', true), false);
 $$;
 
--- app.is_idle: whether nothing is left to do for these task types (NULL: all): no open stage, waiting retries included. Parked
--- stages (a delayed job, a paused client) do not count: nobody waits for tomorrow.
+-- app.is_idle: whether nothing is left to do for these task types (NULL: all): no open stage, waiting retries included.
 --
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
@@ -883,8 +780,7 @@ SET search_path = ''
 AS $$
     SELECT NOT EXISTS (
         SELECT FROM app.stages AS s
-         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) AND (is_idle.task_types IS NULL OR s.task_type = ANY (is_idle.task_types))
-           AND NOT EXISTS (SELECT FROM app.parked_stages AS p WHERE p.stage_id = s.stage_id AND coalesce(p.run_at > app.clock(), true)));
+         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) AND (is_idle.task_types IS NULL OR s.task_type = ANY (is_idle.task_types)));
 $$;
 GRANT EXECUTE ON FUNCTION app.is_idle(text[]) TO geomill_worker;
 
@@ -1073,9 +969,7 @@ $$;
 --
 -- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index. Listeners are told once a transaction.
 --             new_stage_id is NULL and problem says why where the definition and the data do not fit: no row was made.
---             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it.
--- Locks       client (advisory, shared), where the job has one. Its rows are new; the caller holds the job's advisory lock, or
---             has just made the job.
+-- Locks       none (its rows are new; the caller holds the job's advisory lock, or has just made the job).
 CREATE OR REPLACE FUNCTION app.open_stage(job_id text, stage integer, OUT new_stage_id bigint, OUT task_count integer, OUT problem jsonb)
 LANGUAGE plpgsql
 SET search_path = ''
@@ -1090,10 +984,6 @@ DECLARE
     wanted jsonb;
     base bigint;
     last_task bigint;
-    is_paused boolean := false;
-    is_delayed boolean;
-    waits_from timestamptz;
-    rank bigint;
     this_moment CONSTANT timestamptz := app.clock();
 BEGIN
     SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = open_stage.job_id;
@@ -1171,22 +1061,11 @@ BEGIN
 
     IF task_count > 0 THEN
         UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
-        IF job.client_id IS NOT NULL THEN
-            PERFORM pg_advisory_xact_lock_shared(71106, hashtext(job.client_id));
-            is_paused := EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = job.client_id);
-        END IF;
         -- A point of priority is worth ten minutes of waiting: urgent work goes first, and nothing starves.
-        waits_from := greatest(this_moment, CASE WHEN job.status = 'pending'::app.job_status THEN coalesce(job.share_until, job.run_at) END);
-        rank := (extract(epoch FROM waits_from) * 1000000)::bigint - job.priority::bigint * 600000000;
-        is_delayed := job.status = 'pending'::app.job_status AND coalesce(job.run_at > this_moment, false);
-        IF is_paused OR is_delayed THEN
-            INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
-            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at END, definition.task_type, rank, base - 1, last_task);
-        ELSE
-            INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-            VALUES (new_stage_id, definition.task_type, rank, base - 1, last_task);
-            PERFORM pg_notify('geomill_tasks', '');
-        END IF;
+        INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
+        VALUES (new_stage_id, definition.task_type,
+                (extract(epoch FROM this_moment) * 1000000)::bigint - job.priority::bigint * 600000000, base - 1, last_task);
+        PERFORM pg_notify('geomill_tasks', '');
     END IF;
     UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id AND j.stage <> open_stage.stage;
 END;
@@ -1212,38 +1091,6 @@ AS $$
        AND t.started_at + s.max_runtime_seconds * interval '1 second' < overdue_tasks.this_moment
      ORDER BY t.task_id;
 $$;
-
--- app.pause_client: no task of this client's jobs is claimed until it is resumed; running ones finish.
---
--- Guarantees  Waits for submits and advances of the client that are under way, so that none of them slips past the pause.
---             A claim that began before it commits may still take some.
--- Locks       client (advisory, exclusive), its row in paused_clients, ready_stages and parked_stages rows.
--- Errors      GM422 no client is named · 25001 not READ COMMITTED.
--- SECURITY DEFINER: the callers have no right to change any table of app.
-CREATE OR REPLACE FUNCTION app.pause_client(client_id text, reason text)
-RETURNS void
-LANGUAGE plpgsql
-SECURITY DEFINER
-SET search_path = ''
-AS $$
-BEGIN
-    PERFORM app.require_read_committed();
-    IF coalesce(pause_client.client_id, '') = '' OR coalesce(pause_client.reason, '') = '' THEN
-        PERFORM app.raise_problems('GM422', app.problem('REQUIRED', 'user', 'client_id', to_jsonb(pause_client.client_id),
-            'a pause needs a client and a reason', 'say whom to pause, and why, for whoever finds it paused'));
-    END IF;
-    PERFORM pg_advisory_xact_lock(71106, hashtext(pause_client.client_id));
-    INSERT INTO app.paused_clients AS p (client_id, reason) VALUES (pause_client.client_id, pause_client.reason)
-    ON CONFLICT ON CONSTRAINT paused_clients_pkey DO UPDATE SET reason = excluded.reason;
-    WITH leaving AS (
-        DELETE FROM app.ready_stages AS r USING app.stages AS s, app.jobs AS j
-         WHERE s.stage_id = r.stage_id AND j.job_id = s.job_id AND j.client_id = pause_client.client_id
-        RETURNING r.stage_id, r.task_type, r.rank, r.low, r.high)
-    INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
-    SELECT l.stage_id, pause_client.client_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
-END;
-$$;
-GRANT EXECUTE ON FUNCTION app.pause_client(text, text) TO geomill_worker, geomill_admin;
 
 -- app.pause_task_type: no task of this type is claimed until it is resumed; running ones finish.
 --
@@ -1517,7 +1364,6 @@ GRANT EXECUTE ON FUNCTION app.release_tasks(text, boolean) TO geomill_worker;
 -- Guarantees  Only the given tasks, and of them only failed and cancelled ones. Their attempts so far no longer count
 --             against the limit; the attempt number goes on rising. The stage is armed with the number of open tasks, and
 --             stage and job are processing again. Returns how many tasks were reopened.
--- Errors      GM409 another job with the same unique key is open.
 -- Locks       tasks in id order, stage row, job row. The caller holds the job's advisory lock, exclusive.
 CREATE OR REPLACE FUNCTION app.reopen_tasks(stage_id bigint, task_ids bigint[])
 RETURNS integer
@@ -1541,13 +1387,8 @@ BEGIN
                remaining = (SELECT count(*) FROM app.tasks AS t
                              WHERE t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id AND t.status IN ('pending'::app.task_status, 'processing'::app.task_status))
          WHERE s.stage_id = reopen_tasks.stage_id;
-        BEGIN
-            UPDATE app.jobs AS j SET status = 'processing'::app.job_status, completed_at = NULL, error_details = NULL, result_data = NULL
-              FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id AND j.job_id = s.job_id AND j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status, 'failed'::app.job_status, 'cancelled'::app.job_status);
-        EXCEPTION WHEN unique_violation THEN
-            PERFORM app.raise_problems('GM409', app.problem('UNIQUE_KEY', 'user', 'job_id', NULL,
-                'another job with the same unique key is open', 'wait for its end, or cancel it', true));
-        END;
+        UPDATE app.jobs AS j SET status = 'processing'::app.job_status, completed_at = NULL, error_details = NULL, result_data = NULL
+          FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id AND j.job_id = s.job_id AND j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status, 'failed'::app.job_status, 'cancelled'::app.job_status);
         PERFORM pg_notify('geomill_tasks', '');
     END IF;
     RETURN reopened;
@@ -1690,43 +1531,6 @@ AS $$
      WHERE r.task_id BETWEEN results_array.stage_id << 24
                          AND (results_array.stage_id << 24) + ((1::bigint << 24) - 1);
 $$;
-
--- app.resume_client: tasks of this client's jobs are claimed again. Returns false where it was not paused.
---
--- Locks       client (advisory, exclusive), its row in paused_clients, parked_stages rows, tasks whose retry was set aside.
--- Errors      25001 not READ COMMITTED.
--- SECURITY DEFINER: the callers have no right to change any table of app.
-CREATE OR REPLACE FUNCTION app.resume_client(client_id text)
-RETURNS boolean
-LANGUAGE plpgsql
-SECURITY DEFINER
-SET search_path = ''
-AS $$
-DECLARE
-    this_moment CONSTANT timestamptz := app.clock();
-BEGIN
-    PERFORM app.require_read_committed();
-    PERFORM pg_advisory_xact_lock(71106, hashtext(resume_client.client_id));
-    DELETE FROM app.paused_clients AS p WHERE p.client_id = resume_client.client_id;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    UPDATE app.parked_stages AS p SET run_at = this_moment WHERE p.client_id = resume_client.client_id AND p.run_at IS NULL;
-    PERFORM app.unpark_stages(this_moment);
-    -- Retries that came due during the pause: claims have set them aside.
-    UPDATE app.tasks AS t SET run_at = this_moment
-     WHERE t.task_id = ANY (ARRAY(
-               SELECT o.task_id FROM app.stages AS s
-                 JOIN app.jobs AS j ON j.job_id = s.job_id AND j.client_id = resume_client.client_id
-                 JOIN app.tasks AS o ON o.task_type = s.task_type AND o.status = 'pending'::app.task_status AND o.run_at = 'infinity'
-                                         AND o.task_id BETWEEN s.stage_id << 24 AND s.last_task_id
-                WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
-                ORDER BY o.task_id FOR UPDATE OF o));
-    PERFORM pg_notify('geomill_tasks', '');
-    RETURN true;
-END;
-$$;
-GRANT EXECUTE ON FUNCTION app.resume_client(text) TO geomill_worker, geomill_admin;
 
 -- app.resume_task_type: tasks of this type are claimed again. Returns false where it was not paused.
 --
@@ -1889,8 +1693,6 @@ BEGIN
         reclaimed_count := reclaimed_count + back.reclaimed;
         terminated_count := terminated_count + back.terminated;
 
-        PERFORM app.unpark_stages(this_moment);
-
         -- A stage without open tasks that has not ended: nothing makes one, but if something did, here is its way out.
         FOREACH one_stage IN ARRAY stuck LOOP
             IF NOT app.has_open_tasks(one_stage) THEN
@@ -2035,6 +1837,7 @@ BEGIN
             format('items are in STAC collection %s', stac_delete_collection.collection), 'take the items out first; those of other requests by unpublishing these'));
     END IF;
     PERFORM pgstac.delete_collection(stac_delete_collection.collection);
+    DELETE FROM platform.published_collections AS p WHERE p.collection = stac_delete_collection.collection;
     RETURN true;
 END;
 $$;
@@ -2058,6 +1861,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(71103, 0);
     DELETE FROM pgstac.items AS i WHERE i.collection = stac_delete_items.collection AND i.id = ANY (ids);
     GET DIAGNOSTICS gone = ROW_COUNT;
+    DELETE FROM platform.published_items AS p WHERE p.collection = stac_delete_items.collection AND p.item_id = ANY (ids);
     IF gone > 0 THEN
         PERFORM app.stac_refresh_extent(stac_delete_items.collection);
     END IF;
@@ -2069,7 +1873,8 @@ GRANT EXECUTE ON FUNCTION app.stac_delete_items(text, text[]) TO geomill_worker;
 -- app.stac_discard_items: take out of the catalogue what a revision of a request put there and no later one replaced; returns
 -- how many items went.
 --
--- Where they may be is told by the revision's jobs: the collection and the item (or the prefix of items) in their parameters.
+-- Where they may be is told by what was kept of the revision, and by its jobs: the collection and the item (or the prefix of
+-- items) in their parameters.
 -- A collection that the revision made for itself goes too, once it is empty.
 --
 -- Guarantees  Items of other requests and other revisions stay. Repeatable.
@@ -2091,6 +1896,9 @@ BEGIN
           FROM app.jobs AS j
          WHERE j.job_id = ANY (job_ids) AND j.platform_request_id = stac_discard_items.request_id
            AND j.parameters ->> 'stac_collection' IS NOT NULL AND j.parameters ->> 'stac_item_id' IS NOT NULL
+         UNION
+        SELECT p.collection, p.item_id FROM platform.published_items AS p
+         WHERE p.request_id = stac_discard_items.request_id AND p.revision = stac_discard_items.revision
          ORDER BY 1, 2
     LOOP
         gone := gone + app.stac_delete_items(place.collection, ARRAY(
@@ -2106,8 +1914,16 @@ BEGIN
                       AND c.content ->> 'geomill:revision' = stac_discard_items.revision::text)
            AND NOT EXISTS (SELECT FROM pgstac.items AS i WHERE i.collection = place.collection) THEN
             PERFORM pgstac.delete_collection(place.collection);
+            DELETE FROM platform.published_collections AS p WHERE p.collection = place.collection;
         END IF;
     END LOOP;
+    -- Where the catalogue was wiped, there may be more kept than it has.
+    DELETE FROM platform.published_items AS p
+     WHERE p.request_id = stac_discard_items.request_id AND p.revision = stac_discard_items.revision;
+    DELETE FROM platform.published_collections AS p
+     WHERE p.request_id = stac_discard_items.request_id AND p.document -> 'geomill:revision' = to_jsonb(stac_discard_items.revision)
+       AND NOT EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = p.collection)
+       AND NOT EXISTS (SELECT FROM platform.published_items AS i WHERE i.collection = p.collection);
     RETURN gone;
 END;
 $$;
@@ -2116,6 +1932,7 @@ GRANT EXECUTE ON FUNCTION app.stac_discard_items(text, integer, text[]) TO geomi
 -- app.stac_ensure_collection: a STAC collection that must be there before items go into it.
 --
 -- Guarantees  One that exists is left as it is; true where it was made. Any number of callers may ask for the same at once.
+--             Where the catalogue was wiped, it is made as it was.
 -- Locks       catalogue (advisory, to the transaction's end).
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_ensure_collection(collection jsonb)
@@ -2129,11 +1946,56 @@ BEGIN
     IF EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = collection ->> 'id') THEN
         RETURN false;
     END IF;
-    PERFORM pgstac.create_collection(collection);
+    IF NOT EXISTS (SELECT FROM platform.published_collections AS p WHERE p.collection = stac_ensure_collection.collection ->> 'id') THEN
+        PERFORM platform.keep_collection(collection);
+    END IF;
+    PERFORM pgstac.create_collection(p.document) FROM platform.published_collections AS p WHERE p.collection = stac_ensure_collection.collection ->> 'id';
     RETURN true;
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.stac_ensure_collection(jsonb) TO geomill_worker;
+
+-- app.stac_keep: bring what is kept of the catalogue up to it, before it is wiped; says what was not kept already.
+--
+-- Kept beforehand is what geomill published since there is platform.published_items. What is older, what others wrote, and what
+-- was changed by hand is copied from the catalogue as it stands. An item that a request shows and that neither has is taken
+-- from the request itself.
+--
+-- Guarantees  Afterwards everything that is in the catalogue is kept as it is there. What is kept and not there (after
+--             stac-clear) stays kept. Repeatable.
+-- Locks       catalogue (advisory, to the transaction's end).
+-- SECURITY DEFINER: pgstac's functions need the search_path, and the caller may be any deployer.
+CREATE OR REPLACE FUNCTION app.stac_keep(OUT collections bigint, OUT items bigint, OUT from_requests bigint)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pgstac, public, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(71103, 0);
+    INSERT INTO platform.published_collections AS p (collection, request_id, document, partition_trunc)
+    SELECT c.id, c.content ->> 'geomill:request_id', c.content, c.partition_trunc FROM pgstac.collections AS c
+    ON CONFLICT (collection) DO UPDATE
+       SET request_id = excluded.request_id, document = excluded.document, partition_trunc = excluded.partition_trunc
+     WHERE (p.document, p.partition_trunc) IS DISTINCT FROM (excluded.document, excluded.partition_trunc);
+    GET DIAGNOSTICS collections = ROW_COUNT;
+
+    -- Compared as pgstac would have it: what it leaves out and puts back is no change.
+    PERFORM platform.keep_items(jsonb_build_array(n.document))
+       FROM (SELECT pgstac.content_hydrate(i) AS document, p.document AS kept
+               FROM pgstac.items AS i
+               LEFT JOIN platform.published_items AS p ON p.collection = i.collection AND p.item_id = i.id) AS n
+      WHERE n.kept IS NULL OR n.document <> pgstac.content_hydrate(pgstac.content_dehydrate(n.kept));
+    GET DIAGNOSTICS items = ROW_COUNT;
+
+    PERFORM platform.keep_items(jsonb_build_array(r.stac_metadata))
+       FROM platform.requests AS r
+      WHERE r.published_revision IS NOT NULL AND r.stac_metadata ->> 'type' = 'Feature'
+        AND r.stac_metadata ->> 'id' IS NOT NULL AND r.stac_metadata ->> 'collection' IS NOT NULL
+        AND NOT EXISTS (SELECT FROM platform.published_items AS p
+                         WHERE p.collection = r.stac_metadata ->> 'collection' AND p.item_id = r.stac_metadata ->> 'id');
+    GET DIAGNOSTICS from_requests = ROW_COUNT;
+END;
+$$;
 
 -- app.stac_refresh_extent: make the extent of a STAC collection that of its items.
 --
@@ -2198,6 +2060,91 @@ AS $$
      WHERE c.id = stac_refresh_extent.collection AND c.content -> 'extent' IS DISTINCT FROM w.extent;
 $$;
 
+-- app.stac_republish: a collection and its items, as they are kept, into a catalogue that lacks them; a row for each item
+-- that should be there and is not.
+--
+-- Guarantees  What is in the catalogue stays as it is: repeatable, and safe beside workers that publish. An item of a revision
+--             that never came to its end is left out; it has a row where readers saw another revision in its place. An item
+--             that pgstac refuses is refused alone.
+-- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection row.
+-- SECURITY DEFINER: pgstac's functions need the search_path, and the caller may be any deployer.
+CREATE OR REPLACE FUNCTION app.stac_republish(collection text)
+RETURNS TABLE (item_id text, request_id text, reason text)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pgstac, public, pg_temp
+-- pgstac drops what may not be there, and says so each time.
+SET client_min_messages = warning
+AS $$
+DECLARE
+    batch_size CONSTANT integer := 1000;
+    missing text[];
+    batch text[];
+    one record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(71103, 0);
+    IF NOT EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = stac_republish.collection) THEN
+        -- One that was lost before it could be kept is made of what every collection needs.
+        PERFORM pgstac.create_collection(coalesce((SELECT p.document FROM platform.published_collections AS p WHERE p.collection = stac_republish.collection),
+            jsonb_build_object('type', 'Collection', 'stac_version', '1.1.0', 'id', stac_republish.collection, 'description', stac_republish.collection,
+                               'license', 'other', 'links', '[]'::jsonb,
+                               'extent', '{"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[null, null]]}}'::jsonb)));
+        UPDATE pgstac.collections AS c SET partition_trunc = p.partition_trunc
+          FROM platform.published_collections AS p
+         WHERE p.collection = stac_republish.collection AND c.id = p.collection AND p.partition_trunc IS NOT NULL;
+    END IF;
+
+    RETURN QUERY
+    SELECT p.item_id, p.request_id, format('revision %s did not come to its end, and had replaced revision %s', p.revision, r.published_revision)
+      FROM platform.published_items AS p
+      JOIN platform.requests AS r ON r.request_id = p.request_id
+     WHERE p.collection = stac_republish.collection AND r.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status, 'failed'::platform.request_status, 'cancelled'::platform.request_status, 'unpublished'::platform.request_status) AND p.revision > r.published_revision
+       AND NOT EXISTS (SELECT FROM pgstac.items AS i WHERE i.collection = p.collection AND i.id = p.item_id)
+     ORDER BY p.item_id;
+
+    -- Into a variable: an open query over the partitions would stand in the way of pgstac's changes to them.
+    missing := ARRAY(
+        SELECT p.item_id
+          FROM platform.published_items AS p
+          LEFT JOIN platform.requests AS r ON r.request_id = p.request_id AND r.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status, 'failed'::platform.request_status, 'cancelled'::platform.request_status, 'unpublished'::platform.request_status)
+         WHERE p.collection = stac_republish.collection
+           AND (r.request_id IS NULL OR p.revision IS NULL OR p.revision <= r.published_revision)
+           AND NOT EXISTS (SELECT FROM pgstac.items AS i WHERE i.collection = p.collection AND i.id = p.item_id)
+         ORDER BY p.item_id);
+    FOR start_at IN 1 .. coalesce(cardinality(missing), 0) BY batch_size LOOP
+        batch := missing[start_at:start_at + batch_size - 1];
+        BEGIN
+            PERFORM pgstac.upsert_items((SELECT jsonb_agg(p.document) FROM platform.published_items AS p
+                                          WHERE p.collection = stac_republish.collection AND p.item_id = ANY (batch)));
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+                RAISE;
+            WHEN OTHERS THEN
+                -- One by one, to find those that are refused.
+                FOR one IN SELECT p.item_id, p.request_id, p.document FROM platform.published_items AS p
+                            WHERE p.collection = stac_republish.collection AND p.item_id = ANY (batch) ORDER BY p.item_id LOOP
+                    BEGIN
+                        PERFORM pgstac.upsert_items(jsonb_build_array(one.document));
+                    EXCEPTION
+                        WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+                            RAISE;
+                        WHEN OTHERS THEN
+                            item_id := one.item_id;
+                            request_id := one.request_id;
+                            reason := SQLERRM;
+                            RETURN NEXT;
+                    END;
+                END LOOP;
+        END;
+    END LOOP;
+
+    -- What others wrote has an extent of their own making.
+    IF NOT EXISTS (SELECT FROM platform.published_items AS p WHERE p.collection = stac_republish.collection AND p.request_id IS NULL) THEN
+        PERFORM app.stac_refresh_extent(stac_republish.collection);
+    END IF;
+END;
+$$;
+
 -- app.stac_request_collections: the STAC collections that a request made for itself in this revision or before.
 --
 -- has_others says whether items are in it that are not the request's, or of a later revision.
@@ -2222,7 +2169,8 @@ $$;
 
 -- app.stac_request_items: the STAC items that a request put into the catalogue in this revision or before.
 --
--- They are looked for where its jobs were told to put them, and in the collection and under the id (or prefix of ids) given.
+-- They are looked for where they were kept from, where its jobs were told to put them, and in the collection and under the id
+-- (or prefix of ids) given.
 --
 -- Guarantees  Only items that say themselves that they are this request's. None twice.
 -- Locks       none.
@@ -2241,7 +2189,10 @@ BEGIN
           FROM (SELECT stac_request_items.stac_collection AS collection, stac_request_items.stac_item_id AS item_id
                 UNION
                 SELECT j.parameters ->> 'stac_collection', j.parameters ->> 'stac_item_id' FROM app.jobs AS j
-                 WHERE j.platform_request_id = stac_request_items.request_id AND j.revision <= stac_request_items.revision) AS p
+                 WHERE j.platform_request_id = stac_request_items.request_id AND j.revision <= stac_request_items.revision
+                UNION
+                SELECT k.collection, k.item_id FROM platform.published_items AS k
+                 WHERE k.request_id = stac_request_items.request_id AND k.revision <= stac_request_items.revision) AS p
          WHERE p.collection IS NOT NULL AND p.item_id IS NOT NULL
          GROUP BY p.collection ORDER BY p.collection
     LOOP
@@ -2274,6 +2225,9 @@ SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(71103, 0);
+    -- Where the catalogue was wiped, items are kept that it does not have.
+    DELETE FROM platform.published_items AS p
+     WHERE p.collection = stac_retire_items.collection AND p.request_id = stac_retire_items.request_id AND NOT p.item_id = ANY (keep);
     RETURN app.stac_delete_items(stac_retire_items.collection, ARRAY(
         SELECT i.id FROM pgstac.items AS i
          WHERE i.collection = stac_retire_items.collection
@@ -2297,7 +2251,7 @@ $$;
 
 -- app.stac_upsert_collection: a STAC collection, made or replaced; its items stay.
 --
--- Guarantees  Afterwards the collection is as given, but its extent is that of its items, where it has any.
+-- Guarantees  Afterwards the collection is as given, but its extent is that of its items, where it has any. It is kept in platform too.
 -- Locks       catalogue (advisory, to the transaction's end), collection row.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_upsert_collection(collection jsonb)
@@ -2309,6 +2263,7 @@ AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(71103, 0);
     PERFORM pgstac.upsert_collection(collection);
+    PERFORM platform.keep_collection(collection);
     PERFORM app.stac_refresh_extent(collection ->> 'id');
 END;
 $$;
@@ -2321,7 +2276,7 @@ GRANT EXECUTE ON FUNCTION app.stac_upsert_collection(jsonb) TO geomill_worker;
 --
 -- Guarantees  All items or none; one that exists (collection and id) is replaced. The extent of each collection holds the
 --             new items: it is widened by them, and read from all items again only where the collection was empty or an
---             item has moved.
+--             item has moved. What the catalogue is given is kept in platform.published_items, by the same transaction.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection rows.
 -- Errors      GM404 no such collection · GM422 not an array of items, or an item twice.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
@@ -2359,6 +2314,7 @@ BEGIN
         SELECT b.* FROM jsonb_to_recordset(batches) AS b (collection text, ids text[], items jsonb, was_empty boolean, has_moved boolean)
     LOOP
         PERFORM pgstac.upsert_items(batch.items);
+        PERFORM platform.keep_items(batch.items);
         PERFORM app.stac_refresh_extent(batch.collection, CASE WHEN batch.was_empty OR batch.has_moved THEN NULL ELSE batch.ids END);
     END LOOP;
     RETURN jsonb_array_length(stac_upsert_items.items);
@@ -2391,6 +2347,13 @@ BEGIN
            coalesce(array_agg(c.collection ORDER BY c.collection) FILTER (WHERE c.has_others), '{}')
       INTO collections, kept
       FROM app.stac_request_collections(stac_withdraw.request_id, stac_withdraw.revision) AS c;
+    -- Where the catalogue was wiped, there may be more kept than it has.
+    DELETE FROM platform.published_items AS p
+     WHERE p.request_id = stac_withdraw.request_id AND p.revision <= stac_withdraw.revision;
+    DELETE FROM platform.published_collections AS p
+     WHERE p.request_id = stac_withdraw.request_id AND p.document -> 'geomill:revision' <= to_jsonb(stac_withdraw.revision)
+       AND NOT EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = p.collection)
+       AND NOT EXISTS (SELECT FROM platform.published_items AS i WHERE i.collection = p.collection);
     FOREACH own IN ARRAY collections LOOP
         PERFORM app.stac_delete_collection(own, stac_withdraw.request_id, stac_withdraw.revision);
     END LOOP;
@@ -2492,8 +2455,24 @@ SECURITY DEFINER
 SET search_path = ''
 AS $$
 DECLARE
-    problems jsonb := '[]';
+    definition app.job_types;
+    filled jsonb;
+    problems jsonb;
+    new_job_id varchar(64);
 BEGIN
+    PERFORM app.require_read_committed();
+    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = submit_job_with.job_type AND t.is_active;
+    IF NOT FOUND THEN
+        PERFORM app.raise_problems('GM422', app.problem(
+            'UNKNOWN_JOB_TYPE', 'user', 'job_type', to_jsonb(submit_job_with.job_type),
+            format('there is no job type %L', submit_job_with.job_type),
+            'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
+        ));
+    END IF;
+
+    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || definition.job_type)
+       INTO filled, problems USING coalesce(submit_job_with.parameters, 'null'::jsonb);
+    problems := coalesce(problems, '[]'::jsonb);
     IF submit_job_with.priority IS NULL OR submit_job_with.priority NOT BETWEEN -100 AND 100 THEN
         problems := problems || app.problem('OUT_OF_RANGE', 'user', 'priority', to_jsonb(submit_job_with.priority),
             'priority must be between -100 and 100', 'give a priority between -100 and 100; higher runs first');
@@ -2502,39 +2481,23 @@ BEGIN
         problems := problems || app.problem('OUT_OF_RANGE', 'user', 'revision', to_jsonb(submit_job_with.revision),
             'revision must be 1 or more', 'leave it out, or give the revision of the platform request');
     END IF;
-    RETURN app.create_job(submit_job_with.job_type, submit_job_with.parameters, jsonb_build_object(
-        'priority', submit_job_with.priority, 'platform_request_id', submit_job_with.platform_request_id,
-        'revision', submit_job_with.revision, 'correlation_id', submit_job_with.correlation_id), problems);
+    PERFORM app.raise_problems('GM422', problems);
+
+    new_job_id := app.sha256_hex(app.canonical_json(jsonb_build_array(
+        definition.job_type, filled, submit_job_with.platform_request_id, submit_job_with.revision)));
+    INSERT INTO app.jobs AS j (job_id, job_type, job_type_version, total_stages, parameters, priority, revision,
+                                    platform_request_id, correlation_id)
+    VALUES (new_job_id, definition.job_type, definition.version, definition.total_stages, filled, submit_job_with.priority,
+            submit_job_with.revision, submit_job_with.platform_request_id,
+            coalesce(submit_job_with.correlation_id, gen_random_uuid()::text))
+    ON CONFLICT (job_id) DO NOTHING;
+    IF FOUND THEN
+        PERFORM app.open_next_stage(new_job_id, 0);
+    END IF;
+    RETURN new_job_id;
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.submit_job_with(text, jsonb, integer, text, integer, text) TO geomill_api;
-
--- app.submit_job_with_options: submit_job for a job that is to wait for its time, to be the only one of its kind, or to be
--- counted as a client's.
---
--- options has the keys of codegen/messages/submit.py and no others: priority, platform_request_id, revision, identity,
--- correlation_id, client_id, run_at, unique_key, on_conflict, concurrency_key, metadata.
---
--- Guarantees  As app.submit_job. No task of the job is claimed before run_at. At most one job of a type with the same
---             unique_key is open: another submit returns it, or is refused, as on_conflict says.
--- Locks       as app.submit_job; client (advisory, shared).
--- Errors      GM409 an open job has the unique key, and on_conflict is refuse · GM422 unknown job type, parameters or options
---             refused, all at once · 25001 not READ COMMITTED.
--- SECURITY DEFINER: the callers have no right on any table of app.
-CREATE OR REPLACE FUNCTION app.submit_job_with_options(job_type text, parameters jsonb, options jsonb DEFAULT '{}')
-RETURNS varchar
-LANGUAGE plpgsql
-SECURITY DEFINER
-SET search_path = ''
-AS $$
-DECLARE
-    checked record;
-BEGIN
-    SELECT v.filled, v.problems INTO checked FROM app.validate_submit_options(coalesce(submit_job_with_options.options, '{}')) AS v;
-    RETURN app.create_job(submit_job_with_options.job_type, submit_job_with_options.parameters, checked.filled, checked.problems);
-END;
-$$;
-GRANT EXECUTE ON FUNCTION app.submit_job_with_options(text, jsonb, jsonb) TO geomill_worker, geomill_api, geomill_admin;
 
 -- app.take_tasks: claim up to max_tasks tasks for a worker: due retries first, then fresh tasks by rank.
 --
@@ -2773,46 +2736,6 @@ AS $$
     SELECT coalesce(pg_catalog.current_setting('geomill.hold', true) = task_id || ':' || attempt, false);
 $$;
 
--- app.unpark_stages: stages whose time has come become claimable.
---
--- Called by every heartbeat, by the janitor, and by a claim that found nothing.
---
--- Guarantees  A stage of a paused client stays parked until the client is resumed. Never waits: what another transaction has
---             locked is skipped. Returns how many stages became claimable.
--- Locks       parked_stages rows (SKIP LOCKED); client (advisory, shared, try).
-CREATE OR REPLACE FUNCTION app.unpark_stages(this_moment timestamptz)
-RETURNS integer
-LANGUAGE plpgsql
-SET search_path = ''
-AS $$
-DECLARE
-    due bigint[];
-    unparked integer;
-BEGIN
-    due := ARRAY(
-        SELECT p.stage_id FROM app.parked_stages AS p
-         WHERE p.run_at <= this_moment
-           AND (p.client_id IS NULL OR pg_try_advisory_xact_lock_shared(71106, hashtext(p.client_id)))
-         ORDER BY p.run_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
-    IF cardinality(due) = 0 THEN
-        RETURN 0;
-    END IF;
-    -- A statement of its own after the locks: it sees every pause that has been set.
-    UPDATE app.parked_stages AS p SET run_at = NULL
-      FROM app.paused_clients AS c WHERE p.stage_id = ANY (due) AND c.client_id = p.client_id;
-    WITH leaving AS (
-        DELETE FROM app.parked_stages AS p WHERE p.stage_id = ANY (due) AND p.run_at IS NOT NULL
-        RETURNING p.stage_id, p.task_type, p.rank, p.low, p.high)
-    INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-    SELECT l.stage_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
-    GET DIAGNOSTICS unparked = ROW_COUNT;
-    IF unparked > 0 THEN
-        PERFORM pg_notify('geomill_tasks', '');
-    END IF;
-    RETURN unparked;
-END;
-$$;
-
 -- app.update_updated_at_column: the trigger that keeps updated_at.
 --
 -- Guarantees  Whatever an UPDATE says of updated_at, it is the time of the change.
@@ -2849,7 +2772,6 @@ DECLARE
     answer text;
     last_error record;
     held text;
-    paused_because text;
 BEGIN
     PERFORM app.require_job(why.job_id);
     SELECT j.* INTO job FROM app.jobs AS j WHERE j.job_id = why.job_id;
@@ -2876,13 +2798,6 @@ BEGIN
         job.stage, job.total_stages, current_stage.name, counts.completed, current_stage.tasks, counts.failed, counts.running, counts.ready, counts.delayed);
     IF counts.next_retry IS NOT NULL THEN
         answer := answer || format(E'\nNext retry at %s.', date_trunc('second', counts.next_retry));
-    END IF;
-    IF job.status = 'pending'::app.job_status AND job.run_at > this_moment THEN
-        answer := answer || format(E'\nIt runs not before %s.', date_trunc('second', job.run_at));
-    END IF;
-    SELECT p.reason INTO paused_because FROM app.paused_clients AS p WHERE p.client_id = job.client_id;
-    IF FOUND THEN
-        answer := answer || format(E'\nClient %s is paused: %s.', job.client_id, paused_because);
     END IF;
     IF counts.ready > 0 THEN
         answer := answer || E'\n' || CASE

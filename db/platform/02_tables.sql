@@ -262,6 +262,72 @@ COMMENT ON COLUMN platform.webhook_deliveries.last_error IS 'Why the last call f
 COMMENT ON COLUMN platform.webhook_deliveries.created_at IS 'Owed since';
 COMMENT ON COLUMN platform.webhook_deliveries.completed_at IS 'Sent or given up at';
 
+CREATE TABLE platform.published_collections (
+    collection text NOT NULL,
+    request_id text,
+    document jsonb NOT NULL,
+    partition_trunc text,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    updated_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT published_collections_pkey PRIMARY KEY (collection),
+    CONSTRAINT published_collections_document_check CHECK (jsonb_typeof(document) = 'object')
+);
+
+COMMENT ON TABLE platform.published_collections IS 'A STAC collection as it was published: what the catalogue is made from again after it was wiped.';
+COMMENT ON COLUMN platform.published_collections.collection IS 'Id of the collection';
+COMMENT ON COLUMN platform.published_collections.request_id IS 'Request that made it for itself, as the document says; NULL where it is shared';
+COMMENT ON COLUMN platform.published_collections.document IS 'The collection; its extent is that of its items once these are there';
+COMMENT ON COLUMN platform.published_collections.partition_trunc IS 'How pgstac partitions its items: year, month, or NULL for not';
+COMMENT ON COLUMN platform.published_collections.created_at IS 'First published at';
+COMMENT ON COLUMN platform.published_collections.updated_at IS 'Last change';
+
+CREATE TABLE platform.published_items (
+    collection text NOT NULL,
+    item_id text NOT NULL,
+    request_id text,
+    revision integer,
+    document jsonb NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    updated_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT published_items_pkey PRIMARY KEY (collection, item_id),
+    CONSTRAINT published_items_document_check CHECK (jsonb_typeof(document) = 'object')
+);
+
+COMMENT ON TABLE platform.published_items IS 'A STAC item as it was published: written with the catalogue, removed with it, and kept where the catalogue is wiped.';
+COMMENT ON COLUMN platform.published_items.collection IS 'STAC collection that it is in; no foreign key, for a catalogue that others wrote to may have lost it';
+COMMENT ON COLUMN platform.published_items.item_id IS 'Id of the item';
+COMMENT ON COLUMN platform.published_items.request_id IS 'Request that it says it is of; no foreign key, for a job that serves no request publishes too';
+COMMENT ON COLUMN platform.published_items.revision IS 'Revision that it says it is of';
+COMMENT ON COLUMN platform.published_items.document IS 'The item';
+COMMENT ON COLUMN platform.published_items.created_at IS 'First published at';
+COMMENT ON COLUMN platform.published_items.updated_at IS 'Last change';
+
+CREATE TABLE platform.rebuilds (
+    rebuild_id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    phase text NOT NULL,
+    requested_by varchar(63) NOT NULL,
+    software_version varchar(50) NOT NULL,
+    report jsonb DEFAULT '{}'::jsonb NOT NULL,
+    started_at timestamptz DEFAULT now() NOT NULL,
+    completed_at timestamptz,
+    CONSTRAINT rebuilds_pkey PRIMARY KEY (rebuild_id),
+    CONSTRAINT rebuilds_rebuild_id_check CHECK (rebuild_id >= 1),
+    CONSTRAINT rebuilds_kind_check CHECK (kind IN ('rebuild', 'redeploy-app', 'redeploy-pgstac', 'stac-clear')),
+    CONSTRAINT rebuilds_phase_check CHECK (phase IN ('wiped', 'made', 'republished', 'done')),
+    CONSTRAINT rebuilds_report_check CHECK (jsonb_typeof(report) = 'object')
+);
+
+COMMENT ON TABLE platform.rebuilds IS 'One wiping and making again of app, of pgstac or of both: how far it is, so that a run that was killed is taken up.';
+COMMENT ON COLUMN platform.rebuilds.rebuild_id IS 'Key';
+COMMENT ON COLUMN platform.rebuilds.kind IS 'The command';
+COMMENT ON COLUMN platform.rebuilds.phase IS 'What has been committed; the wipe writes the row';
+COMMENT ON COLUMN platform.rebuilds.requested_by IS 'Login that ran it first';
+COMMENT ON COLUMN platform.rebuilds.software_version IS 'geomill''s version';
+COMMENT ON COLUMN platform.rebuilds.report IS 'What was wiped, ended, started again, and could not be republished';
+COMMENT ON COLUMN platform.rebuilds.started_at IS 'Wiped at';
+COMMENT ON COLUMN platform.rebuilds.completed_at IS 'Ended at; NULL while there is something left to do';
+
 ALTER TABLE platform.source_roots ADD CONSTRAINT source_roots_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE CASCADE;
 ALTER TABLE platform.requests ADD CONSTRAINT requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE RESTRICT;
 ALTER TABLE platform.request_jobs ADD CONSTRAINT request_jobs_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;

@@ -19,3 +19,7 @@ CREATE INDEX idx_api_keys_created_at ON platform.api_keys (created_at);
 CREATE INDEX idx_api_keys_rotated_at ON platform.api_keys (rotated_at);
 CREATE INDEX idx_api_keys_expires_at ON platform.api_keys (expires_at);
 CREATE INDEX idx_webhook_deliveries_status_delivery_id ON platform.webhook_deliveries (status, delivery_id);
+CREATE INDEX idx_published_collections_created_at ON platform.published_collections (created_at);
+CREATE INDEX idx_published_collections_updated_at ON platform.published_collections (updated_at);
+CREATE INDEX idx_published_items_request_id_revision ON platform.published_items (request_id, revision);
+CREATE INDEX idx_rebuilds_started_at ON platform.rebuilds (started_at DESC);

@@ -809,6 +809,38 @@ BEGIN
 END;
 $$;
 
+-- platform.keep_collection: a STAC collection as it is being published, so that the catalogue can be made from it again.
+--
+-- Guarantees  The latest document counts, and how pgstac was told to partition it stays.
+-- Locks       row of published_collections; the caller holds the catalogue lock.
+CREATE OR REPLACE FUNCTION platform.keep_collection(collection jsonb)
+RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    INSERT INTO platform.published_collections AS p (collection, request_id, document)
+    VALUES (keep_collection.collection ->> 'id', keep_collection.collection ->> 'geomill:request_id', keep_collection.collection)
+    ON CONFLICT (collection) DO UPDATE SET request_id = excluded.request_id, document = excluded.document;
+$$;
+
+-- platform.keep_items: STAC items as they are being published, so that the catalogue can be made from them again.
+--
+-- Guarantees  One row an item; the latest document counts. What an item says of its request and revision is noted as it is.
+-- Locks       rows of published_items, in key order; the caller holds the catalogue lock.
+CREATE OR REPLACE FUNCTION platform.keep_items(items jsonb)
+RETURNS void
+LANGUAGE sql
+SET search_path = ''
+AS $$
+    INSERT INTO platform.published_items AS p (collection, item_id, request_id, revision, document)
+    SELECT i ->> 'collection', i ->> 'id', i #>> '{properties,geomill:request_id}',
+           CASE WHEN i #>> '{properties,geomill:revision}' ~ '^[0-9]{1,9}$' THEN (i #>> '{properties,geomill:revision}')::integer END, i
+      FROM jsonb_array_elements(keep_items.items) AS i
+     ORDER BY 1, 2
+    ON CONFLICT (collection, item_id) DO UPDATE
+       SET request_id = excluded.request_id, revision = excluded.revision, document = excluded.document;
+$$;
+
 -- platform.list_deliveries: calls owed to clients, newest first; the next page has before => the last row's delivery_id.
 --
 -- status is what to list (NULL: all), and a column of the answer. next_attempt_at is NULL where none is waited for.
@@ -1124,6 +1156,50 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.record_rejects(bigint, integer, text, jsonb) TO geomill_worker;
+
+-- platform.recover_from_wipe: the engine's tables were made anew, and every job is gone: what platform owes is taken up again.
+--
+--   requests that were pending or processing   end as failed, retryable; their clients are told
+--   webhooks that were owed                    are delivered by new jobs
+--   what was being unpublished                 is, by a new job; where that had ended already, it finds nothing to remove
+--   leftovers                                  jobs [{job_type, parameters, correlation_id}] that served no request and are to run again
+--
+-- request_jobs keeps the ids of jobs that are gone: tables that these left behind are named by them, and whoever looks such a
+-- job up finds none.
+--
+-- Guarantees  What readers see of a request stays. Says which requests ended, how many calls and leftovers were taken up, and
+--             which removals.
+-- Locks       request rows, in key order; delivery rows.
+-- Errors      25001 not READ COMMITTED.
+CREATE OR REPLACE FUNCTION platform.recover_from_wipe(
+    leftovers jsonb, OUT requests text[], OUT deliveries bigint, OUT removals text[], OUT taken_up bigint
+)
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM FROM platform.requests AS r ORDER BY r.request_id FOR NO KEY UPDATE;
+
+    -- Before requests end: what those are owed, end_request sends out.
+    SELECT count(platform.start_delivery(d.delivery_id)) INTO deliveries
+      FROM (SELECT o.delivery_id FROM platform.webhook_deliveries AS o WHERE o.status IN ('pending'::platform.delivery_status, 'failed'::platform.delivery_status) ORDER BY o.delivery_id) AS d;
+
+    requests := ARRAY(SELECT r.request_id FROM platform.requests AS r WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) ORDER BY r.created_at, r.request_id);
+    PERFORM platform.end_request(e.request_id, 'failed'::platform.request_status, app.problem(
+                'INTERRUPTED_BY_REBUILD', 'system', NULL, NULL, 'the engine was rebuilt while the request was under way',
+                format('try it again: SELECT platform.retry_request(%L)', e.request_id), true))
+       FROM unnest(recover_from_wipe.requests) AS e (request_id);
+
+    removals := ARRAY(SELECT r.request_id FROM platform.requests AS r
+                       WHERE r.unpublish_revision IS NOT NULL AND r.status <> 'unpublished'::platform.request_status ORDER BY r.request_id);
+    PERFORM platform.submit_unpublish(r, r.unpublish_revision, r.request_id)
+       FROM platform.requests AS r WHERE r.request_id = ANY (removals);
+
+    SELECT count(app.submit_job_with(l.job_type, l.parameters, 0, NULL, 1, l.correlation_id)) INTO taken_up
+      FROM jsonb_to_recordset(leftovers) AS l (job_type text, parameters jsonb, correlation_id text);
+END;
+$$;
 
 -- platform.redeliver_webhook: make a call once more, now, with a day of attempts of its own: one that is dead, that its
 -- receiver lost, or that waits too long.
@@ -1829,7 +1905,7 @@ GRANT EXECUTE ON FUNCTION platform.start_revision(platform.requests) TO geomill_
 -- platform.start_unpublish: have workers take back what a request published in its current revision and before.
 --
 -- Guarantees  One job for one revision, however often and by how many it is asked for. A job that failed is taken up again
---             where it stopped. Nothing happens where the request is unpublished already.
+--             where it stopped, one that is gone is made again. Nothing happens where the request is unpublished already.
 -- Locks       request row, before its new job is made; for a job to be taken up again: the job's locks, then the request row.
 -- Errors      GM409 the request runs again.
 -- SECURITY DEFINER: the API role may not read the engine's jobs. The caller has seen that the request is its client's.
@@ -1849,7 +1925,10 @@ BEGIN
     IF request.unpublish_revision = request.revision THEN
         -- A running job's end would have to wait for the request's row, so that is left alone here.
         job := platform.unpublish_job(request.request_id, request.revision);
-        IF job.status IN ('failed'::app.job_status, 'cancelled'::app.job_status) THEN
+        IF job.job_id IS NULL THEN
+            -- Its job is gone: the engine was rebuilt, or it ended long ago.
+            PERFORM platform.submit_unpublish(request, request.revision, request.request_id);
+        ELSIF job.status IN ('failed'::app.job_status, 'cancelled'::app.job_status) THEN
             BEGIN
                 PERFORM app.retry_job(job.job_id);
             EXCEPTION WHEN SQLSTATE 'GM409' THEN
@@ -2012,7 +2091,7 @@ GRANT EXECUTE ON FUNCTION platform.submit_checked(platform.requests, platform.cl
 -- platform.submit_next_job: the next job of a request's current revision; NULL where none is left.
 --
 -- Guarantees  Its parameters are the request's and the previous job's result; it carries the request's priority and
---             correlation id, and counts as its client's.
+--             correlation id.
 -- Locks       none of its own; the caller holds the request row.
 -- Errors      GM422 its parameters are refused.
 CREATE OR REPLACE FUNCTION platform.submit_next_job(request_id text, previous jsonb)
@@ -2032,10 +2111,9 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    new_job_id := app.submit_job_with_options(
+    new_job_id := app.submit_job_with(
         next_one.job_type, platform.job_parameters(request.request_id, next_one.job_type, submit_next_job.previous),
-        jsonb_build_object('priority', (request.processing_config ->> 'priority')::integer, 'platform_request_id', request.request_id,
-                           'revision', request.revision, 'correlation_id', request.correlation_id, 'client_id', request.client_id));
+        (request.processing_config ->> 'priority')::integer, request.request_id, request.revision, request.correlation_id);
     UPDATE platform.request_jobs AS j SET job_id = new_job_id
      WHERE j.request_id = request.request_id AND j.revision = request.revision AND j.sequence = next_one.sequence;
     RETURN new_job_id;

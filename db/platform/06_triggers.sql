@@ -42,3 +42,9 @@ CREATE OR REPLACE TRIGGER trg_webhook_deliveries_status AFTER UPDATE OF status O
         ELSE false
     END)
     EXECUTE FUNCTION platform.refuse_transition('status');
+
+CREATE OR REPLACE TRIGGER trg_published_collections_updated_at BEFORE UPDATE ON platform.published_collections
+    FOR EACH ROW EXECUTE FUNCTION platform.update_updated_at_column();
+
+CREATE OR REPLACE TRIGGER trg_published_items_updated_at BEFORE UPDATE ON platform.published_items
+    FOR EACH ROW EXECUTE FUNCTION platform.update_updated_at_column();

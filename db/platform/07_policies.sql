@@ -47,3 +47,19 @@ ALTER TABLE platform.webhook_deliveries FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY engine ON platform.webhook_deliveries FOR ALL TO geomill_owner USING (true);
 CREATE POLICY operators ON platform.webhook_deliveries FOR SELECT TO geomill_admin USING (true);
+
+ALTER TABLE platform.published_collections ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.published_collections FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.published_collections FOR ALL TO geomill_owner USING (true);
+
+ALTER TABLE platform.published_items ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.published_items FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.published_items FOR ALL TO geomill_owner USING (true);
+
+ALTER TABLE platform.rebuilds ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.rebuilds FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.rebuilds FOR ALL TO geomill_owner USING (true);
+CREATE POLICY operators ON platform.rebuilds FOR SELECT TO geomill_admin USING (true);

@@ -11,3 +11,4 @@ GRANT SELECT, INSERT ON TABLE platform.request_jobs TO geomill_api;
 GRANT SELECT, INSERT ON TABLE platform.geo_tables TO geomill_api;
 GRANT SELECT ON TABLE platform.rejects TO geomill_api;
 GRANT SELECT ON TABLE platform.webhook_deliveries TO geomill_admin;
+GRANT SELECT ON TABLE platform.rebuilds TO geomill_admin;
