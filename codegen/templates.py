@@ -28,7 +28,7 @@ SHARED = "shared"
 SUFFIX = ".sql.j2"
 
 # First keys of two-integer advisory locks.
-LOCKS = {"job": 71101, "hold": 71102, "catalogue": 71103, "janitor": 71104, "deploy": 71105}
+LOCKS = {"job": 71101, "hold": 71102, "catalogue": 71103, "janitor": 71104, "deploy": 71105, "client": 71106}
 
 
 class Labels:

@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 
 from codegen.ddl import Statement
 from codegen.messages.request import CollectionConfig, RasterConfig, VectorConfig
+from codegen.messages.submit import SubmitOptions
 from codegen.models.enums import RequestType
 from codegen.patterns import to_postgres
 from codegen.quoting import literal, name, text
@@ -45,9 +46,11 @@ _ANYWHERE = {"type", "description", "default"}
 
 
 def statements(schema: str) -> list[Statement]:
-    """The validators of a schema: of each job type in app, of each request type's configuration in platform."""
+    """The validators of a schema: of each job type and of what a submit takes in app, of each request type's configuration in platform."""
     if schema == "app":
-        return [_validator("app", f"validate_{job.name}", job.parameters, "parameters", "geomill_api, geomill_worker") for job in JOB_TYPES]
+        callers = "geomill_api, geomill_worker"
+        jobs = [_validator("app", f"validate_{job.name}", job.parameters, "parameters", callers) for job in JOB_TYPES]
+        return [*jobs, _validator("app", "validate_submit_options", SubmitOptions, "options", callers)]
     if schema == "platform":
         configs = [(f"validate_{request.value}_config", model) for request, model in CONFIGS.items()]
         return [_validator("platform", function, model, "processing_config", "geomill_api") for function, model in configs]

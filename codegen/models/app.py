@@ -75,6 +75,8 @@ class Job(Table):
             Index(("status", "created_at DESC")),
             Index(("created_at DESC",)),
             Index(("platform_request_id",), where="platform_request_id IS NOT NULL"),
+            Index(("job_type", "unique_key"), unique=True, where="unique_key IS NOT NULL AND status IN ('pending', 'processing')", name="idx_jobs_unique_key"),
+            Index(("client_id", "priority", "share_until DESC"), where="client_id IS NOT NULL", name="idx_jobs_share"),
         ],
         only_these_indexes="status and created_at are served together; no query sorts by the other timestamps",
         grants={"geomill_admin": ("SELECT",)},
@@ -94,6 +96,11 @@ class Job(Table):
     revision: int = Field(default=1, ge=1, description="Revision of the platform request")
     platform_request_id: str | None = Field(default=None, max_length=32, description="Request it serves; no foreign key, for app may be rebuilt while platform stays")
     correlation_id: str = Field(max_length=255, description="Set by the client or made at submit; in every log line about the job")
+    client_id: str | None = Field(default=None, max_length=50, description="For whom it runs: fairness, pauses and caps go by it. NULL: the engine's own, or nobody's")
+    run_at: AwareDatetime | None = Field(default=None, description="Not before; NULL: at once")
+    unique_key: str | None = Field(default=None, max_length=200, description="At most one job of its type with this key is open")
+    concurrency_key: str | None = Field(default=None, max_length=200, description="Its tasks share the cap set for this key")
+    share_until: AwareDatetime | None = Field(default=None, description="Its client's next job of this priority counts as waiting from then on: who submits much stands behind who submits little")
     created_at: AwareDatetime = Field(default_factory=now, description="Submitted at")
     started_at: AwareDatetime | None = Field(default=None, description="First stage started at")
     completed_at: AwareDatetime | None = Field(default=None, description="Reached its end at")
@@ -143,6 +150,22 @@ class ReadyStage(Table):
     rank: int = Field(ge=-(2**63), lt=2**63, description="Microseconds since 1970 when it became ready, less its priority's head start; lower runs first")
     low: int = Field(ge=0, lt=2**63, description="No fresh task lies at or below this id")
     high: int = Field(ge=0, lt=2**63, description="Highest task id of the stage")
+
+
+class ParkedStage(Table):
+    """A stage with fresh tasks that no claim may see yet: its job is not due, or its client is paused."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="parked_stages", indexes=[Index(("run_at",)), Index(("client_id",))], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage")
+    client_id: str | None = Field(default=None, max_length=50, description="Client of its job")
+    run_at: AwareDatetime | None = Field(default=None, description="Ready from then on; NULL: when its client is resumed")
+    task_type: str = Field(max_length=100, description="As in ready_stages")
+    rank: int = Field(ge=-(2**63), lt=2**63, description="As in ready_stages")
+    low: int = Field(ge=0, lt=2**63, description="As in ready_stages")
+    high: int = Field(ge=0, lt=2**63, description="As in ready_stages")
 
 
 class Task(Table):
@@ -236,6 +259,16 @@ class PausedTaskType(Table):
     created_at: AwareDatetime = Field(default_factory=now, description="Paused at")
 
 
+class PausedClient(Table):
+    """A client that an operator has paused: no claim takes a task of its jobs until it is resumed."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="paused_clients", grants={"geomill_admin": ("SELECT",)})
+
+    client_id: Annotated[str, Column(primary_key=True)] = Field(max_length=50, description="The paused client")
+    reason: str = Field(description="Why, for whoever finds it paused")
+    created_at: AwareDatetime = Field(default_factory=now, description="Paused at")
+
+
 class ApiRequest(Table):
     """One call of the public API: usage and limits."""
 
@@ -302,12 +335,14 @@ TABLES: list[type[Table]] = [
     Job,
     Stage,
     ReadyStage,
+    ParkedStage,
     Task,
     TaskInput,
     TaskResult,
     TaskError,
     Worker,
     PausedTaskType,
+    PausedClient,
     ApiRequest,
     JanitorRun,
     SchemaDeployment,

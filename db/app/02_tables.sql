@@ -93,6 +93,11 @@ CREATE TABLE app.jobs (
     revision integer DEFAULT 1 NOT NULL,
     platform_request_id varchar(32),
     correlation_id varchar(255) NOT NULL,
+    client_id varchar(50),
+    run_at timestamptz,
+    unique_key varchar(200),
+    concurrency_key varchar(200),
+    share_until timestamptz,
     created_at timestamptz DEFAULT now() NOT NULL,
     started_at timestamptz,
     completed_at timestamptz,
@@ -127,6 +132,11 @@ COMMENT ON COLUMN app.jobs.priority IS 'Higher runs first; waiting raises it slo
 COMMENT ON COLUMN app.jobs.revision IS 'Revision of the platform request';
 COMMENT ON COLUMN app.jobs.platform_request_id IS 'Request it serves; no foreign key, for app may be rebuilt while platform stays';
 COMMENT ON COLUMN app.jobs.correlation_id IS 'Set by the client or made at submit; in every log line about the job';
+COMMENT ON COLUMN app.jobs.client_id IS 'For whom it runs: fairness, pauses and caps go by it. NULL: the engine''s own, or nobody''s';
+COMMENT ON COLUMN app.jobs.run_at IS 'Not before; NULL: at once';
+COMMENT ON COLUMN app.jobs.unique_key IS 'At most one job of its type with this key is open';
+COMMENT ON COLUMN app.jobs.concurrency_key IS 'Its tasks share the cap set for this key';
+COMMENT ON COLUMN app.jobs.share_until IS 'Its client''s next job of this priority counts as waiting from then on: who submits much stands behind who submits little';
 COMMENT ON COLUMN app.jobs.created_at IS 'Submitted at';
 COMMENT ON COLUMN app.jobs.started_at IS 'First stage started at';
 COMMENT ON COLUMN app.jobs.completed_at IS 'Reached its end at';
@@ -208,6 +218,29 @@ COMMENT ON COLUMN app.ready_stages.task_type IS 'Task type, so that a worker see
 COMMENT ON COLUMN app.ready_stages.rank IS 'Microseconds since 1970 when it became ready, less its priority''s head start; lower runs first';
 COMMENT ON COLUMN app.ready_stages.low IS 'No fresh task lies at or below this id';
 COMMENT ON COLUMN app.ready_stages.high IS 'Highest task id of the stage';
+
+CREATE TABLE app.parked_stages (
+    stage_id bigint NOT NULL,
+    client_id varchar(50),
+    run_at timestamptz,
+    task_type varchar(100) NOT NULL,
+    rank bigint NOT NULL,
+    low bigint NOT NULL,
+    high bigint NOT NULL,
+    CONSTRAINT parked_stages_pkey PRIMARY KEY (stage_id),
+    CONSTRAINT parked_stages_stage_id_check CHECK (stage_id >= 1 AND stage_id < 549755813888),
+    CONSTRAINT parked_stages_low_check CHECK (low >= 0),
+    CONSTRAINT parked_stages_high_check CHECK (high >= 0)
+);
+
+COMMENT ON TABLE app.parked_stages IS 'A stage with fresh tasks that no claim may see yet: its job is not due, or its client is paused.';
+COMMENT ON COLUMN app.parked_stages.stage_id IS 'The stage';
+COMMENT ON COLUMN app.parked_stages.client_id IS 'Client of its job';
+COMMENT ON COLUMN app.parked_stages.run_at IS 'Ready from then on; NULL: when its client is resumed';
+COMMENT ON COLUMN app.parked_stages.task_type IS 'As in ready_stages';
+COMMENT ON COLUMN app.parked_stages.rank IS 'As in ready_stages';
+COMMENT ON COLUMN app.parked_stages.low IS 'As in ready_stages';
+COMMENT ON COLUMN app.parked_stages.high IS 'As in ready_stages';
 
 CREATE TABLE app.tasks (
     task_id bigint NOT NULL,
@@ -330,6 +363,18 @@ COMMENT ON TABLE app.paused_task_types IS 'A task type that an operator has paus
 COMMENT ON COLUMN app.paused_task_types.task_type IS 'The paused task type';
 COMMENT ON COLUMN app.paused_task_types.reason IS 'Why, for whoever finds it paused';
 COMMENT ON COLUMN app.paused_task_types.created_at IS 'Paused at';
+
+CREATE TABLE app.paused_clients (
+    client_id varchar(50) NOT NULL,
+    reason text NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT paused_clients_pkey PRIMARY KEY (client_id)
+);
+
+COMMENT ON TABLE app.paused_clients IS 'A client that an operator has paused: no claim takes a task of its jobs until it is resumed.';
+COMMENT ON COLUMN app.paused_clients.client_id IS 'The paused client';
+COMMENT ON COLUMN app.paused_clients.reason IS 'Why, for whoever finds it paused';
+COMMENT ON COLUMN app.paused_clients.created_at IS 'Paused at';
 
 CREATE TABLE app.api_requests (
     api_request_id bigint GENERATED ALWAYS AS IDENTITY,

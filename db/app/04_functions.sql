@@ -405,6 +405,103 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.complete_task_and_check_stage(bigint, integer, jsonb) TO geomill_worker;
 
+-- app.create_job: a new job, or the one that this very work already is, or the open one that has its unique key.
+--
+-- The common part of the submits: options are complete (codegen/messages/submit.py), problems is what the caller has found
+-- wrong with them so far, to be reported together with what is wrong with the parameters.
+--
+-- A client's share: its jobs of one priority count as waiting from one after the other on, a second apart for each task, ten
+-- minutes at most. So who submits a million tasks stands behind who submits ten, and behind nobody where nobody else waits.
+--
+-- Guarantees  A job that this call made has its first stage's tasks when it commits. A job that exists is returned as it is,
+--             whatever its state. At most one job of a type with a unique key is open, however many submit at once.
+-- Locks       none that others hold for long (a concurrent submit of the same work, or with the same unique key, waits for the
+--             first to commit); client (advisory, shared).
+-- Errors      GM409 an open job has the unique key, and on_conflict is refuse · GM422 unknown job type, parameters or options
+--             refused · 25001 not READ COMMITTED.
+CREATE OR REPLACE FUNCTION app.create_job(job_type text, parameters jsonb, options jsonb, problems jsonb)
+RETURNS varchar
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    definition app.job_types;
+    filled jsonb;
+    found_wrong jsonb;
+    not_before timestamptz;
+    new_job_id varchar(64);
+    same varchar(64);
+    share_from timestamptz;
+BEGIN
+    PERFORM app.require_read_committed();
+    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type AND t.is_active;
+    IF NOT FOUND THEN
+        PERFORM app.raise_problems('GM422', app.problem(
+            'UNKNOWN_JOB_TYPE', 'user', 'job_type', to_jsonb(create_job.job_type),
+            format('there is no job type %L', create_job.job_type),
+            'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
+        ));
+    END IF;
+
+    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || definition.job_type)
+       INTO filled, found_wrong USING coalesce(create_job.parameters, 'null'::jsonb);
+    found_wrong := coalesce(found_wrong, '[]'::jsonb) || create_job.problems;
+    IF create_job.problems = '[]' THEN
+        BEGIN
+            -- Its offset from UTC is in the text, so that no setting of the session has a say.
+            not_before := (options ->> 'run_at')::timestamptz;
+        EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
+            found_wrong := found_wrong || app.problem('NO_SUCH_MOMENT', 'user', 'options.run_at', options -> 'run_at',
+                format('there is no moment %s', options ->> 'run_at'), 'give a date of the calendar and a time of day');
+        END;
+    END IF;
+    PERFORM app.raise_problems('GM422', found_wrong);
+
+    new_job_id := app.sha256_hex(app.canonical_json(
+        jsonb_build_array(definition.job_type, filled, options -> 'platform_request_id', options -> 'revision')
+        || CASE WHEN options ->> 'identity' IS NULL THEN '[]' ELSE jsonb_build_array(options -> 'identity') END));
+    IF options ->> 'client_id' IS NOT NULL THEN
+        SELECT greatest(app.clock(), not_before, j.share_until) INTO share_from
+          FROM (VALUES (0)) AS one (row)
+          LEFT JOIN LATERAL (
+                SELECT o.share_until FROM app.jobs AS o
+                 WHERE o.client_id = options ->> 'client_id' AND o.priority = (options ->> 'priority')::integer
+                 ORDER BY o.share_until DESC LIMIT 1) AS j ON true;
+    END IF;
+
+    LOOP
+        INSERT INTO app.jobs AS j (job_id, job_type, job_type_version, total_stages, parameters, metadata, priority, revision,
+                                        platform_request_id, correlation_id, client_id, run_at, unique_key, concurrency_key, share_until)
+        VALUES (new_job_id, definition.job_type, definition.version, definition.total_stages, filled, coalesce(options -> 'metadata', '{}'),
+                (options ->> 'priority')::integer, (options ->> 'revision')::integer, options ->> 'platform_request_id',
+                coalesce(options ->> 'correlation_id', gen_random_uuid()::text), options ->> 'client_id', not_before,
+                options ->> 'unique_key', options ->> 'concurrency_key', share_from)
+        ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        SELECT j.job_id INTO same FROM app.jobs AS j
+         WHERE j.job_type = definition.job_type AND j.unique_key = options ->> 'unique_key' AND j.status IN ('pending'::app.job_status, 'processing'::app.job_status);
+        IF FOUND AND options ->> 'on_conflict' = 'refuse' THEN
+            PERFORM app.raise_problems('GM409', app.problem('UNIQUE_KEY', 'user', 'options.unique_key', to_jsonb(same),
+                format('job %s of type %s has the unique key %L and is open', same, definition.job_type, options ->> 'unique_key'),
+                'wait for its end, cancel it, or submit with on_conflict "return"', true));
+        END IF;
+        SELECT coalesce((SELECT j.job_id FROM app.jobs AS j WHERE j.job_id = new_job_id), same) INTO same;
+        IF same IS NOT NULL THEN
+            RETURN same;
+        END IF;
+        -- The open job with that key has ended between the two statements: now there is room.
+    END LOOP;
+
+    PERFORM app.open_next_stage(new_job_id, 0);
+    IF share_from IS NOT NULL THEN
+        UPDATE app.jobs AS j
+           SET share_until = j.share_until + least(s.tasks, 600) * interval '1 second'
+          FROM app.stages AS s WHERE j.job_id = new_job_id AND s.job_id = j.job_id AND s.stage = j.stage AND s.tasks > 0;
+    END IF;
+    RETURN new_job_id;
+END;
+$$;
+
 -- app.fail_task: end one attempt of a task with an error.
 --
 -- The task waits for another attempt where its job type's policy and the error both allow one; else it is
@@ -482,6 +579,8 @@ BEGIN
         SELECT s.stage_id, s.last_task_id FROM app.stages AS s
          WHERE s.job_id = finish_job.job_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) ORDER BY s.stage_id
     LOOP
+        -- Parked first: whoever unparks it meanwhile has put it among the ready ones by then.
+        DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
         DELETE FROM app.ready_stages AS r WHERE r.stage_id = open_one.stage_id;
         UPDATE app.tasks AS t SET status = 'cancelled'::app.task_status, completed_at = this_moment
          WHERE t.task_id = ANY (ARRAY(
@@ -636,7 +735,7 @@ $$;
 -- Guarantees  A row for each attempt that the worker still believes to have and has not: reason is cancelled, or lost
 --             (taken back, or gone to a later attempt). Each is named until the worker's next turn or claim. A worker that
 --             was declared dead is told of all it held, and stays dead.
--- Locks       worker row.
+-- Locks       worker row; parked_stages rows (SKIP LOCKED), where one is due.
 -- Errors      GM404 no such worker.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.heartbeat(worker_id text)
@@ -653,6 +752,9 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_WORKER', 'user', 'worker_id', to_jsonb(heartbeat.worker_id),
             format('there is no worker %L', heartbeat.worker_id), 'claim, turn or register_worker first'));
+    END IF;
+    IF EXISTS (SELECT FROM app.parked_stages AS p WHERE p.run_at <= app.clock()) THEN
+        PERFORM app.unpark_stages(app.clock());
     END IF;
     RETURN QUERY
     SELECT s.task_id, s.attempt, CASE s.status WHEN 'cancelled'::app.task_status THEN 'cancelled' ELSE 'lost' END
@@ -767,7 +869,8 @@ AS $$
                     AND coalesce(jsonb_typeof(error -> 'retryable') = 'boolean', true), false);
 $$;
 
--- app.is_idle: whether nothing is left to do for these task types (NULL: all): no open stage, waiting retries included.
+-- app.is_idle: whether nothing is left to do for these task types (NULL: all): no open stage, waiting retries included. Parked
+-- stages (a delayed job, a paused client) do not count: nobody waits for tomorrow.
 --
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
@@ -780,7 +883,8 @@ SET search_path = ''
 AS $$
     SELECT NOT EXISTS (
         SELECT FROM app.stages AS s
-         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) AND (is_idle.task_types IS NULL OR s.task_type = ANY (is_idle.task_types)));
+         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) AND (is_idle.task_types IS NULL OR s.task_type = ANY (is_idle.task_types))
+           AND NOT EXISTS (SELECT FROM app.parked_stages AS p WHERE p.stage_id = s.stage_id AND coalesce(p.run_at > app.clock(), true)));
 $$;
 GRANT EXECUTE ON FUNCTION app.is_idle(text[]) TO geomill_worker;
 
@@ -969,7 +1073,9 @@ $$;
 --
 -- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index. Listeners are told once a transaction.
 --             new_stage_id is NULL and problem says why where the definition and the data do not fit: no row was made.
--- Locks       none (its rows are new; the caller holds the job's advisory lock, or has just made the job).
+--             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it.
+-- Locks       client (advisory, shared), where the job has one. Its rows are new; the caller holds the job's advisory lock, or
+--             has just made the job.
 CREATE OR REPLACE FUNCTION app.open_stage(job_id text, stage integer, OUT new_stage_id bigint, OUT task_count integer, OUT problem jsonb)
 LANGUAGE plpgsql
 SET search_path = ''
@@ -984,6 +1090,10 @@ DECLARE
     wanted jsonb;
     base bigint;
     last_task bigint;
+    is_paused boolean := false;
+    is_delayed boolean;
+    waits_from timestamptz;
+    rank bigint;
     this_moment CONSTANT timestamptz := app.clock();
 BEGIN
     SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = open_stage.job_id;
@@ -1061,11 +1171,22 @@ BEGIN
 
     IF task_count > 0 THEN
         UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
+        IF job.client_id IS NOT NULL THEN
+            PERFORM pg_advisory_xact_lock_shared(71106, hashtext(job.client_id));
+            is_paused := EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = job.client_id);
+        END IF;
         -- A point of priority is worth ten minutes of waiting: urgent work goes first, and nothing starves.
-        INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-        VALUES (new_stage_id, definition.task_type,
-                (extract(epoch FROM this_moment) * 1000000)::bigint - job.priority::bigint * 600000000, base - 1, last_task);
-        PERFORM pg_notify('geomill_tasks', '');
+        waits_from := greatest(this_moment, CASE WHEN job.status = 'pending'::app.job_status THEN coalesce(job.share_until, job.run_at) END);
+        rank := (extract(epoch FROM waits_from) * 1000000)::bigint - job.priority::bigint * 600000000;
+        is_delayed := job.status = 'pending'::app.job_status AND coalesce(job.run_at > this_moment, false);
+        IF is_paused OR is_delayed THEN
+            INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
+            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at END, definition.task_type, rank, base - 1, last_task);
+        ELSE
+            INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
+            VALUES (new_stage_id, definition.task_type, rank, base - 1, last_task);
+            PERFORM pg_notify('geomill_tasks', '');
+        END IF;
     END IF;
     UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id AND j.stage <> open_stage.stage;
 END;
@@ -1091,6 +1212,38 @@ AS $$
        AND t.started_at + s.max_runtime_seconds * interval '1 second' < overdue_tasks.this_moment
      ORDER BY t.task_id;
 $$;
+
+-- app.pause_client: no task of this client's jobs is claimed until it is resumed; running ones finish.
+--
+-- Guarantees  Waits for submits and advances of the client that are under way, so that none of them slips past the pause.
+--             A claim that began before it commits may still take some.
+-- Locks       client (advisory, exclusive), its row in paused_clients, ready_stages and parked_stages rows.
+-- Errors      GM422 no client is named · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the callers have no right to change any table of app.
+CREATE OR REPLACE FUNCTION app.pause_client(client_id text, reason text)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+BEGIN
+    PERFORM app.require_read_committed();
+    IF coalesce(pause_client.client_id, '') = '' OR coalesce(pause_client.reason, '') = '' THEN
+        PERFORM app.raise_problems('GM422', app.problem('REQUIRED', 'user', 'client_id', to_jsonb(pause_client.client_id),
+            'a pause needs a client and a reason', 'say whom to pause, and why, for whoever finds it paused'));
+    END IF;
+    PERFORM pg_advisory_xact_lock(71106, hashtext(pause_client.client_id));
+    INSERT INTO app.paused_clients AS p (client_id, reason) VALUES (pause_client.client_id, pause_client.reason)
+    ON CONFLICT ON CONSTRAINT paused_clients_pkey DO UPDATE SET reason = excluded.reason;
+    WITH leaving AS (
+        DELETE FROM app.ready_stages AS r USING app.stages AS s, app.jobs AS j
+         WHERE s.stage_id = r.stage_id AND j.job_id = s.job_id AND j.client_id = pause_client.client_id
+        RETURNING r.stage_id, r.task_type, r.rank, r.low, r.high)
+    INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
+    SELECT l.stage_id, pause_client.client_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.pause_client(text, text) TO geomill_worker, geomill_admin;
 
 -- app.pause_task_type: no task of this type is claimed until it is resumed; running ones finish.
 --
@@ -1364,6 +1517,7 @@ GRANT EXECUTE ON FUNCTION app.release_tasks(text, boolean) TO geomill_worker;
 -- Guarantees  Only the given tasks, and of them only failed and cancelled ones. Their attempts so far no longer count
 --             against the limit; the attempt number goes on rising. The stage is armed with the number of open tasks, and
 --             stage and job are processing again. Returns how many tasks were reopened.
+-- Errors      GM409 another job with the same unique key is open.
 -- Locks       tasks in id order, stage row, job row. The caller holds the job's advisory lock, exclusive.
 CREATE OR REPLACE FUNCTION app.reopen_tasks(stage_id bigint, task_ids bigint[])
 RETURNS integer
@@ -1387,8 +1541,13 @@ BEGIN
                remaining = (SELECT count(*) FROM app.tasks AS t
                              WHERE t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id AND t.status IN ('pending'::app.task_status, 'processing'::app.task_status))
          WHERE s.stage_id = reopen_tasks.stage_id;
-        UPDATE app.jobs AS j SET status = 'processing'::app.job_status, completed_at = NULL, error_details = NULL, result_data = NULL
-          FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id AND j.job_id = s.job_id AND j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status, 'failed'::app.job_status, 'cancelled'::app.job_status);
+        BEGIN
+            UPDATE app.jobs AS j SET status = 'processing'::app.job_status, completed_at = NULL, error_details = NULL, result_data = NULL
+              FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id AND j.job_id = s.job_id AND j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status, 'failed'::app.job_status, 'cancelled'::app.job_status);
+        EXCEPTION WHEN unique_violation THEN
+            PERFORM app.raise_problems('GM409', app.problem('UNIQUE_KEY', 'user', 'job_id', NULL,
+                'another job with the same unique key is open', 'wait for its end, or cancel it', true));
+        END;
         PERFORM pg_notify('geomill_tasks', '');
     END IF;
     RETURN reopened;
@@ -1531,6 +1690,43 @@ AS $$
      WHERE r.task_id BETWEEN results_array.stage_id << 24
                          AND (results_array.stage_id << 24) + ((1::bigint << 24) - 1);
 $$;
+
+-- app.resume_client: tasks of this client's jobs are claimed again. Returns false where it was not paused.
+--
+-- Locks       client (advisory, exclusive), its row in paused_clients, parked_stages rows, tasks whose retry was set aside.
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the callers have no right to change any table of app.
+CREATE OR REPLACE FUNCTION app.resume_client(client_id text)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM pg_advisory_xact_lock(71106, hashtext(resume_client.client_id));
+    DELETE FROM app.paused_clients AS p WHERE p.client_id = resume_client.client_id;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE app.parked_stages AS p SET run_at = this_moment WHERE p.client_id = resume_client.client_id AND p.run_at IS NULL;
+    PERFORM app.unpark_stages(this_moment);
+    -- Retries that came due during the pause: claims have set them aside.
+    UPDATE app.tasks AS t SET run_at = this_moment
+     WHERE t.task_id = ANY (ARRAY(
+               SELECT o.task_id FROM app.stages AS s
+                 JOIN app.jobs AS j ON j.job_id = s.job_id AND j.client_id = resume_client.client_id
+                 JOIN app.tasks AS o ON o.task_type = s.task_type AND o.status = 'pending'::app.task_status AND o.run_at = 'infinity'
+                                         AND o.task_id BETWEEN s.stage_id << 24 AND s.last_task_id
+                WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
+                ORDER BY o.task_id FOR UPDATE OF o));
+    PERFORM pg_notify('geomill_tasks', '');
+    RETURN true;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.resume_client(text) TO geomill_worker, geomill_admin;
 
 -- app.resume_task_type: tasks of this type are claimed again. Returns false where it was not paused.
 --
@@ -1692,6 +1888,8 @@ BEGIN
             'the attempt outlived the maximum run time of its stage', 'raise max_runtime_seconds of the stage, or give it less to do', true));
         reclaimed_count := reclaimed_count + back.reclaimed;
         terminated_count := terminated_count + back.terminated;
+
+        PERFORM app.unpark_stages(this_moment);
 
         -- A stage without open tasks that has not ended: nothing makes one, but if something did, here is its way out.
         FOREACH one_stage IN ARRAY stuck LOOP
@@ -2455,24 +2653,8 @@ SECURITY DEFINER
 SET search_path = ''
 AS $$
 DECLARE
-    definition app.job_types;
-    filled jsonb;
-    problems jsonb;
-    new_job_id varchar(64);
+    problems jsonb := '[]';
 BEGIN
-    PERFORM app.require_read_committed();
-    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = submit_job_with.job_type AND t.is_active;
-    IF NOT FOUND THEN
-        PERFORM app.raise_problems('GM422', app.problem(
-            'UNKNOWN_JOB_TYPE', 'user', 'job_type', to_jsonb(submit_job_with.job_type),
-            format('there is no job type %L', submit_job_with.job_type),
-            'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
-        ));
-    END IF;
-
-    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || definition.job_type)
-       INTO filled, problems USING coalesce(submit_job_with.parameters, 'null'::jsonb);
-    problems := coalesce(problems, '[]'::jsonb);
     IF submit_job_with.priority IS NULL OR submit_job_with.priority NOT BETWEEN -100 AND 100 THEN
         problems := problems || app.problem('OUT_OF_RANGE', 'user', 'priority', to_jsonb(submit_job_with.priority),
             'priority must be between -100 and 100', 'give a priority between -100 and 100; higher runs first');
@@ -2481,23 +2663,39 @@ BEGIN
         problems := problems || app.problem('OUT_OF_RANGE', 'user', 'revision', to_jsonb(submit_job_with.revision),
             'revision must be 1 or more', 'leave it out, or give the revision of the platform request');
     END IF;
-    PERFORM app.raise_problems('GM422', problems);
-
-    new_job_id := app.sha256_hex(app.canonical_json(jsonb_build_array(
-        definition.job_type, filled, submit_job_with.platform_request_id, submit_job_with.revision)));
-    INSERT INTO app.jobs AS j (job_id, job_type, job_type_version, total_stages, parameters, priority, revision,
-                                    platform_request_id, correlation_id)
-    VALUES (new_job_id, definition.job_type, definition.version, definition.total_stages, filled, submit_job_with.priority,
-            submit_job_with.revision, submit_job_with.platform_request_id,
-            coalesce(submit_job_with.correlation_id, gen_random_uuid()::text))
-    ON CONFLICT (job_id) DO NOTHING;
-    IF FOUND THEN
-        PERFORM app.open_next_stage(new_job_id, 0);
-    END IF;
-    RETURN new_job_id;
+    RETURN app.create_job(submit_job_with.job_type, submit_job_with.parameters, jsonb_build_object(
+        'priority', submit_job_with.priority, 'platform_request_id', submit_job_with.platform_request_id,
+        'revision', submit_job_with.revision, 'correlation_id', submit_job_with.correlation_id), problems);
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.submit_job_with(text, jsonb, integer, text, integer, text) TO geomill_api;
+
+-- app.submit_job_with_options: submit_job for a job that is to wait for its time, to be the only one of its kind, or to be
+-- counted as a client's.
+--
+-- options has the keys of codegen/messages/submit.py and no others: priority, platform_request_id, revision, identity,
+-- correlation_id, client_id, run_at, unique_key, on_conflict, concurrency_key, metadata.
+--
+-- Guarantees  As app.submit_job. No task of the job is claimed before run_at. At most one job of a type with the same
+--             unique_key is open: another submit returns it, or is refused, as on_conflict says.
+-- Locks       as app.submit_job; client (advisory, shared).
+-- Errors      GM409 an open job has the unique key, and on_conflict is refuse · GM422 unknown job type, parameters or options
+--             refused, all at once · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the callers have no right on any table of app.
+CREATE OR REPLACE FUNCTION app.submit_job_with_options(job_type text, parameters jsonb, options jsonb DEFAULT '{}')
+RETURNS varchar
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    checked record;
+BEGIN
+    SELECT v.filled, v.problems INTO checked FROM app.validate_submit_options(coalesce(submit_job_with_options.options, '{}')) AS v;
+    RETURN app.create_job(submit_job_with_options.job_type, submit_job_with_options.parameters, checked.filled, checked.problems);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.submit_job_with_options(text, jsonb, jsonb) TO geomill_worker, geomill_api, geomill_admin;
 
 -- app.take_tasks: claim up to max_tasks tasks for a worker: due retries first, then fresh tasks by rank.
 --
@@ -2736,6 +2934,46 @@ AS $$
     SELECT coalesce(pg_catalog.current_setting('geomill.hold', true) = task_id || ':' || attempt, false);
 $$;
 
+-- app.unpark_stages: stages whose time has come become claimable.
+--
+-- Called by every heartbeat, by the janitor, and by a claim that found nothing.
+--
+-- Guarantees  A stage of a paused client stays parked until the client is resumed. Never waits: what another transaction has
+--             locked is skipped. Returns how many stages became claimable.
+-- Locks       parked_stages rows (SKIP LOCKED); client (advisory, shared, try).
+CREATE OR REPLACE FUNCTION app.unpark_stages(this_moment timestamptz)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    due bigint[];
+    unparked integer;
+BEGIN
+    due := ARRAY(
+        SELECT p.stage_id FROM app.parked_stages AS p
+         WHERE p.run_at <= this_moment
+           AND (p.client_id IS NULL OR pg_try_advisory_xact_lock_shared(71106, hashtext(p.client_id)))
+         ORDER BY p.run_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
+    IF cardinality(due) = 0 THEN
+        RETURN 0;
+    END IF;
+    -- A statement of its own after the locks: it sees every pause that has been set.
+    UPDATE app.parked_stages AS p SET run_at = NULL
+      FROM app.paused_clients AS c WHERE p.stage_id = ANY (due) AND c.client_id = p.client_id;
+    WITH leaving AS (
+        DELETE FROM app.parked_stages AS p WHERE p.stage_id = ANY (due) AND p.run_at IS NOT NULL
+        RETURNING p.stage_id, p.task_type, p.rank, p.low, p.high)
+    INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
+    SELECT l.stage_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
+    GET DIAGNOSTICS unparked = ROW_COUNT;
+    IF unparked > 0 THEN
+        PERFORM pg_notify('geomill_tasks', '');
+    END IF;
+    RETURN unparked;
+END;
+$$;
+
 -- app.update_updated_at_column: the trigger that keeps updated_at.
 --
 -- Guarantees  Whatever an UPDATE says of updated_at, it is the time of the change.
@@ -2772,6 +3010,7 @@ DECLARE
     answer text;
     last_error record;
     held text;
+    paused_because text;
 BEGIN
     PERFORM app.require_job(why.job_id);
     SELECT j.* INTO job FROM app.jobs AS j WHERE j.job_id = why.job_id;
@@ -2798,6 +3037,13 @@ BEGIN
         job.stage, job.total_stages, current_stage.name, counts.completed, current_stage.tasks, counts.failed, counts.running, counts.ready, counts.delayed);
     IF counts.next_retry IS NOT NULL THEN
         answer := answer || format(E'\nNext retry at %s.', date_trunc('second', counts.next_retry));
+    END IF;
+    IF job.status = 'pending'::app.job_status AND job.run_at > this_moment THEN
+        answer := answer || format(E'\nIt runs not before %s.', date_trunc('second', job.run_at));
+    END IF;
+    SELECT p.reason INTO paused_because FROM app.paused_clients AS p WHERE p.client_id = job.client_id;
+    IF FOUND THEN
+        answer := answer || format(E'\nClient %s is paused: %s.', job.client_id, paused_because);
     END IF;
     IF counts.ready > 0 THEN
         answer := answer || E'\n' || CASE

@@ -1789,3 +1789,149 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 GRANT EXECUTE ON FUNCTION app.validate_deliver_webhook(jsonb) TO geomill_api, geomill_worker;
+
+-- app.validate_submit_options: whether a value is valid options, generated from codegen.messages.submit.SubmitOptions.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_submit_options(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = ''
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "What app.submit_job_with_options takes as `options`.",
+ "properties": {
+  "priority": {
+   "default": 0,
+   "description": "Higher runs first",
+   "maximum": 100,
+   "minimum": -100,
+   "type": "integer"
+  },
+  "platform_request_id": {
+   "anyOf": [
+    {
+     "maxLength": 32,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Request that the job serves"
+  },
+  "revision": {
+   "default": 1,
+   "description": "Revision of the platform request; a new revision is a new job",
+   "exclusiveMaximum": 2147483648,
+   "minimum": 1,
+   "type": "integer"
+  },
+  "identity": {
+   "anyOf": [
+    {
+     "maxLength": 200,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "What makes this another job than one of the same type and parameters"
+  },
+  "correlation_id": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "In every log line about the job; one is made where it is missing"
+  },
+  "client_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "For whom it runs: fairness, pauses and caps go by it"
+  },
+  "run_at": {
+   "anyOf": [
+    {
+     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Not before, as 2026-11-21T18:00:00Z or with another offset from UTC"
+  },
+  "unique_key": {
+   "anyOf": [
+    {
+     "maxLength": 200,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "At most one job of its type with this key is open"
+  },
+  "on_conflict": {
+   "default": "return",
+   "description": "Where a job with the unique_key is open: return that one, or refuse this one",
+   "enum": [
+    "return",
+    "refuse"
+   ],
+   "type": "string"
+  },
+  "concurrency_key": {
+   "anyOf": [
+    {
+     "maxLength": 200,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Tasks of all jobs with this key share the cap set for it"
+  },
+  "metadata": {
+   "additionalProperties": true,
+   "default": {},
+   "description": "Notes of the submitter; the engine never reads them",
+   "type": "object"
+  }
+ },
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'options') AS c;
+$$;
+GRANT EXECUTE ON FUNCTION app.validate_submit_options(jsonb) TO geomill_api, geomill_worker;

@@ -5,11 +5,13 @@ GRANT USAGE ON SCHEMA app TO geomill_api, geomill_worker, geomill_admin;
 
 GRANT SELECT ON TABLE app.jobs TO geomill_admin;
 GRANT SELECT ON TABLE app.stages TO geomill_admin;
+GRANT SELECT ON TABLE app.parked_stages TO geomill_admin;
 GRANT SELECT ON TABLE app.tasks TO geomill_admin;
 GRANT SELECT ON TABLE app.task_results TO geomill_admin;
 GRANT SELECT ON TABLE app.task_errors TO geomill_admin;
 GRANT SELECT ON TABLE app.workers TO geomill_admin;
 GRANT SELECT ON TABLE app.paused_task_types TO geomill_admin;
+GRANT SELECT ON TABLE app.paused_clients TO geomill_admin;
 GRANT SELECT ON TABLE app.api_requests TO geomill_admin;
 GRANT SELECT ON TABLE app.janitor_runs TO geomill_admin;
 GRANT SELECT ON TABLE app.schema_deployments TO geomill_admin;

@@ -2091,7 +2091,7 @@ GRANT EXECUTE ON FUNCTION platform.submit_checked(platform.requests, platform.cl
 -- platform.submit_next_job: the next job of a request's current revision; NULL where none is left.
 --
 -- Guarantees  Its parameters are the request's and the previous job's result; it carries the request's priority and
---             correlation id.
+--             correlation id, and counts as its client's.
 -- Locks       none of its own; the caller holds the request row.
 -- Errors      GM422 its parameters are refused.
 CREATE OR REPLACE FUNCTION platform.submit_next_job(request_id text, previous jsonb)
@@ -2111,9 +2111,10 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    new_job_id := app.submit_job_with(
+    new_job_id := app.submit_job_with_options(
         next_one.job_type, platform.job_parameters(request.request_id, next_one.job_type, submit_next_job.previous),
-        (request.processing_config ->> 'priority')::integer, request.request_id, request.revision, request.correlation_id);
+        jsonb_build_object('priority', (request.processing_config ->> 'priority')::integer, 'platform_request_id', request.request_id,
+                           'revision', request.revision, 'correlation_id', request.correlation_id, 'client_id', request.client_id));
     UPDATE platform.request_jobs AS j SET job_id = new_job_id
      WHERE j.request_id = request.request_id AND j.revision = request.revision AND j.sequence = next_one.sequence;
     RETURN new_job_id;
