@@ -143,7 +143,9 @@ $$;
 
 -- app.check_job_completion: where a job stands, in numbers.
 --
--- Guarantees  Changes nothing. task_results are those of the last stage that has any tasks, in order.
+-- Guarantees  Changes nothing. Counts are exact once the job is complete, and those of app.stage_counts for a stage that runs.
+--             task_results are those of the last stage that has any tasks, in order: the first 1000; app.stage_results has all.
+--             So it costs the same whatever the number of tasks.
 -- Locks       none.
 -- Errors      GM404 no such job.
 -- SECURITY DEFINER: the callers have no right on any table of app.
@@ -166,16 +168,12 @@ BEGIN
            coalesce(sum(CASE WHEN s.status IN ('completed'::app.stage_status, 'completed_with_errors'::app.stage_status, 'failed'::app.stage_status, 'cancelled'::app.stage_status) THEN s.failed_tasks ELSE n.failed END), 0)::bigint
       INTO total_tasks, completed_tasks, failed_tasks
       FROM app.stages AS s
-      LEFT JOIN LATERAL (
-           SELECT count(*) FILTER (WHERE t.status = 'completed'::app.task_status) AS completed,
-                  count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed
-             FROM app.tasks AS t
-            WHERE t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id) AS n ON s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
+      LEFT JOIN LATERAL app.stage_counts(s.stage_id) AS n ON s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
      WHERE s.job_id = check_job_completion.job_id;
     SELECT s.* INTO last_stage FROM app.stages AS s WHERE s.job_id = check_job_completion.job_id AND s.tasks > 0 ORDER BY s.stage DESC LIMIT 1;
     SELECT coalesce(jsonb_agg(r.result_data ORDER BY r.task_id), '[]') INTO task_results
-      FROM app.task_results AS r
-     WHERE r.task_id BETWEEN last_stage.stage_id << 24 AND last_stage.last_task_id;
+      FROM (SELECT o.task_id, o.result_data FROM app.task_results AS o
+             WHERE o.task_id BETWEEN last_stage.stage_id << 24 AND last_stage.last_task_id ORDER BY o.task_id LIMIT 1000) AS r;
     RETURN NEXT;
 END;
 $$;
@@ -906,6 +904,8 @@ GRANT EXECUTE ON FUNCTION app.janitor_due() TO geomill_worker;
 -- app.job_progress: how far a job is. fraction weighs stages by their definition and counts completed tasks only, so
 -- that it never goes back: a retry reopens what failed, never what completed.
 --
+-- Guarantees  Costs the same whatever the number of tasks. Counts as app.stage_counts: exact but in large open stages with
+--             thousands of errors or waiting retries.
 -- Locks       none.
 -- SECURITY DEFINER: the platform's API role has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.job_progress(job_id text)
@@ -926,13 +926,54 @@ AS $$
       LEFT JOIN LATERAL (
            SELECT sum(d.weight) AS total, sum(d.weight) FILTER (WHERE d.stage < j.stage) AS before, sum(d.weight) FILTER (WHERE d.stage = j.stage) AS here
              FROM app.job_stages AS d WHERE d.job_type = j.job_type AND d.version = j.job_type_version) AS w ON true
-      LEFT JOIN LATERAL (
-           SELECT count(*) FILTER (WHERE t.status = 'completed'::app.task_status) AS completed,
-                  count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed
-             FROM app.tasks AS t WHERE t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id) AS n ON true
+      LEFT JOIN LATERAL app.stage_counts(s.stage_id) AS n ON true
      WHERE j.job_id = job_progress.job_id;
 $$;
 GRANT EXECUTE ON FUNCTION app.job_progress(text) TO geomill_api, geomill_admin;
+
+-- app.list_jobs: jobs, newest first, and how far each is; the next page has before => the last row's created_at.
+--
+-- status is what to list (NULL: all), and a column of the answer. percent is of the job; tasks, completed and failed are of its
+-- current or last stage.
+--
+-- Guarantees  Costs the same whatever the number of jobs, and of tasks in each; counts as app.stage_counts.
+-- Locks       none.
+-- Errors      GM422 unknown status, limit_rows not from 1 to 1000.
+-- SECURITY DEFINER: the callers have no right on every table of app.
+CREATE OR REPLACE FUNCTION app.list_jobs(
+    INOUT status text DEFAULT NULL, limit_rows integer DEFAULT 100, before timestamptz DEFAULT NULL,
+    OUT job_id varchar, OUT job_type varchar, OUT stage integer, OUT total_stages integer, OUT stage_name varchar, OUT tasks bigint, OUT completed bigint,
+    OUT failed bigint, OUT percent integer, OUT priority integer, OUT platform_request_id varchar, OUT revision integer, OUT error_code text,
+    OUT created_at timestamptz, OUT started_at timestamptz, OUT completed_at timestamptz
+)
+RETURNS SETOF record
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    wanted CONSTANT text := list_jobs.status;
+    labels CONSTANT text[] := enum_range(NULL::app.job_status)::text[];
+BEGIN
+    PERFORM platform.require_limit(list_jobs.limit_rows);
+    IF wanted <> ALL (labels) THEN
+        PERFORM app.raise_problems('GM422', app.problem('NOT_ALLOWED', 'user', 'status', to_jsonb(left(wanted, 1000)),
+            format('there is no status %L', left(wanted, 100)), 'use one of: ' || array_to_string(labels, ', ')));
+    END IF;
+    RETURN QUERY
+    SELECT j.status::text, j.job_id, j.job_type, p.stage, p.total_stages, p.stage_name, p.tasks, p.completed, p.failed,
+           floor(100 * p.fraction)::integer, j.priority, j.platform_request_id, j.revision, j.error_details ->> 'code',
+           j.created_at, j.started_at, j.completed_at
+      FROM (SELECT o.* FROM app.jobs AS o
+             WHERE (wanted IS NULL OR o.status = wanted::app.job_status)
+               AND (list_jobs.before IS NULL OR o.created_at < list_jobs.before)
+             ORDER BY o.created_at DESC, o.job_id LIMIT list_jobs.limit_rows) AS j
+     CROSS JOIN LATERAL app.job_progress(j.job_id) AS p
+     ORDER BY j.created_at DESC, j.job_id;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.list_jobs(text, integer, timestamptz) TO geomill_admin, geomill_worker;
 
 -- app.lock_job: the exclusive advisory lock of one job, for what closes, reopens or repairs it.
 --
@@ -1516,9 +1557,10 @@ GRANT EXECUTE ON FUNCTION app.release_tasks(text, boolean) TO geomill_worker;
 --
 -- Guarantees  Only the given tasks, and of them only failed and cancelled ones. Their attempts so far no longer count
 --             against the limit; the attempt number goes on rising. The stage is armed with the number of open tasks, and
---             stage and job are processing again. Returns how many tasks were reopened.
--- Errors      GM409 another job with the same unique key is open.
+--             stage and job are processing again; completed_tasks stays, as the mark of a stage that was. Returns how many
+--             tasks were reopened.
 -- Locks       tasks in id order, stage row, job row. The caller holds the job's advisory lock, exclusive.
+-- Errors      GM409 another job with the same unique key is open.
 CREATE OR REPLACE FUNCTION app.reopen_tasks(stage_id bigint, task_ids bigint[])
 RETURNS integer
 LANGUAGE plpgsql
@@ -1537,7 +1579,7 @@ BEGIN
     GET DIAGNOSTICS reopened = ROW_COUNT;
     IF reopened > 0 THEN
         UPDATE app.stages AS s
-           SET status = 'processing'::app.stage_status, completed_at = NULL, completed_tasks = NULL, failed_tasks = NULL, armed = true,
+           SET status = 'processing'::app.stage_status, completed_at = NULL, armed = true,
                remaining = (SELECT count(*) FROM app.tasks AS t
                              WHERE t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id AND t.status IN ('pending'::app.task_status, 'processing'::app.task_status))
          WHERE s.stage_id = reopen_tasks.stage_id;
@@ -2559,6 +2601,134 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.stac_withdraw(text, integer, text, text) TO geomill_worker;
 
+-- app.stage_counts: how many tasks of a stage are in which state, at a cost that does not grow with the stage.
+--
+-- Stages that ended carry their counts, and small ones (up to 4096 ids) are counted. Of a large open one only what is small is
+-- read: fresh tasks are a range of ids above `low` of ready_stages, of which no more than the part just above it is counted;
+-- running ones stand in the workers' rows; waiting ones in the index of retries; failed ones have errors; what is left has
+-- completed. Where more than 2000 wait or have errors, or the stage was taken up again after its end, a sample of 1000 ids
+-- says how many: then exact is false, and the share is within about three points.
+--
+-- Guarantees  The sum is the stage's number of tasks. delayed wait for a later time, the first of them until next_run_at.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.stage_counts(
+    stage_id bigint, OUT tasks bigint, OUT completed bigint, OUT failed bigint, OUT cancelled bigint, OUT running bigint, OUT ready bigint, OUT delayed bigint,
+    OUT next_run_at timestamptz, OUT exact boolean
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = ''
+-- Ranges of keys, whatever the tables' statistics say.
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET jit = off
+AS $$
+DECLARE
+    small CONSTANT bigint := 4096;
+    most CONSTANT integer := 2000;
+    this_moment CONSTANT timestamptz := app.clock();
+    this app.stages;
+    base bigint;
+    span bigint;
+    low bigint;
+    edge bigint;
+    fresh bigint := 0;
+    held record;
+    due record;
+    wrong record;
+    seen record;
+    ended bigint;
+BEGIN
+    SELECT s.* INTO this FROM app.stages AS s WHERE s.stage_id = stage_counts.stage_id;
+    tasks := this.tasks;
+    base := this.stage_id << 24;
+    span := coalesce(this.last_task_id - base + 1, 0);
+    exact := true;
+    IF this.status IN ('completed'::app.stage_status, 'completed_with_errors'::app.stage_status, 'failed'::app.stage_status, 'cancelled'::app.stage_status) THEN
+        completed := this.completed_tasks;
+        failed := this.failed_tasks;
+        cancelled := tasks - completed - failed;
+        running := 0;
+        ready := 0;
+        delayed := 0;
+        RETURN;
+    ELSIF span <= small THEN
+        SELECT count(*) FILTER (WHERE t.status = 'completed'::app.task_status), count(*) FILTER (WHERE t.status = 'failed'::app.task_status),
+               count(*) FILTER (WHERE t.status IN ('cancelled'::app.task_status, 'skipped'::app.task_status)),
+               count(*) FILTER (WHERE t.status = 'processing'::app.task_status),
+               count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND coalesce(t.run_at <= this_moment, true)),
+               count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment),
+               min(t.run_at) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment)
+          INTO completed, failed, cancelled, running, ready, delayed, next_run_at
+          FROM app.tasks AS t WHERE t.task_id BETWEEN base AND this.last_task_id;
+        RETURN;
+    END IF;
+
+    -- No fresh task lies at or below `low`, and whatever lies more than a window above it is fresh, or held, or was claimed while
+    -- thousands of others were just being claimed.
+    low := coalesce((SELECT r.low FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id),
+                    (SELECT t.task_id - 1 FROM app.tasks AS t
+                      WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id BETWEEN base AND this.last_task_id
+                      ORDER BY t.task_id LIMIT 1), this.last_task_id);
+    edge := least(low + small, this.last_task_id);
+    SELECT count(*) INTO fresh FROM app.tasks AS t
+     WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id > low AND t.task_id <= edge;
+    SELECT count(*) AS running, count(*) FILTER (WHERE t.task_id > edge) AS beyond INTO held
+      FROM app.workers AS w
+     CROSS JOIN unnest(w.holding, w.holding_attempts) AS h (task_id, attempt)
+      JOIN app.tasks AS t ON t.task_id = h.task_id AND t.attempt = h.attempt AND t.status = 'processing'::app.task_status
+     WHERE h.task_id BETWEEN base AND this.last_task_id;
+    running := held.running;
+    -- Where ids are missing (match_previous leaves them out for tasks that failed), they are missing everywhere alike.
+    fresh := fresh + greatest(round((this.last_task_id - edge) * (tasks::numeric / span))::bigint - held.beyond, 0);
+
+    SELECT count(*) AS read, count(*) FILTER (WHERE d.here) AS waiting, count(*) FILTER (WHERE d.here AND d.run_at > this_moment) AS delayed,
+           min(d.run_at) FILTER (WHERE d.here AND d.run_at > this_moment) AS next_run_at
+      INTO due
+      FROM (SELECT t.run_at, t.task_id BETWEEN base AND this.last_task_id AS here FROM app.tasks AS t
+             WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL AND t.task_type = this.task_type
+             ORDER BY t.run_at LIMIT most + 1) AS d;
+    SELECT max(e.read) AS read, count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed
+      INTO wrong
+      FROM (SELECT DISTINCT x.task_id, count(*) OVER () AS read
+              FROM (SELECT r.task_id FROM app.task_errors AS r
+                     WHERE r.task_id BETWEEN base AND this.last_task_id ORDER BY r.task_id LIMIT most + 1) AS x) AS e
+      JOIN app.tasks AS t ON t.task_id = e.task_id;
+    next_run_at := due.next_run_at;
+    delayed := due.delayed;
+    failed := wrong.failed;
+    cancelled := 0;
+    ended := CASE WHEN this.armed THEN tasks - this.remaining ELSE tasks - fresh - running - due.waiting END;
+
+    -- completed_tasks stays from before where a stage was taken up again: then some may be cancelled.
+    IF due.read > most OR wrong.read > most OR this.completed_tasks IS NOT NULL THEN
+        exact := false;
+        SELECT greatest(count(*), 1)::numeric AS read, count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed,
+               count(*) FILTER (WHERE t.status IN ('cancelled'::app.task_status, 'skipped'::app.task_status)) AS cancelled,
+               count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL) AS waiting,
+               count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment) AS delayed
+          INTO seen
+          -- One of each thousandth, somewhere in it: what fails every tenth time is not met every time, or never.
+          FROM generate_series(0, 999) AS i
+          JOIN app.tasks AS t ON t.task_id = base + (i * 1024 + (hashint4(i) & 1023)) * (low - base + 1) / 1024000;
+        -- All but the fresh ones, of which none is in the sample.
+        ended := greatest(tasks - fresh - running, 0);
+        IF due.read > most THEN
+            due.waiting := round(ended * seen.waiting / seen.read);
+            delayed := round(ended * seen.delayed / seen.read);
+        END IF;
+        failed := CASE WHEN wrong.read > most THEN greatest(failed, round(ended * seen.failed / seen.read)) ELSE failed END;
+        cancelled := round(ended * seen.cancelled / seen.read);
+        ended := CASE WHEN this.armed THEN tasks - this.remaining ELSE ended - due.waiting END;
+    END IF;
+    completed := greatest(ended - failed - cancelled, 0);
+    -- What is left is what can be claimed, so that the sum is right whatever was rounded.
+    running := least(running, tasks - completed - failed - cancelled);
+    delayed := least(delayed, tasks - completed - failed - cancelled - running);
+    ready := tasks - completed - failed - cancelled - running - delayed;
+END;
+$$;
+
 -- app.stage_errors: what went wrong in a stage: each failed attempt, in order of task and attempt.
 --
 -- Locks       none.
@@ -2991,7 +3161,7 @@ $$;
 
 -- app.why: where a job stands, what it waits for, who holds it since when, and the last error, in plain words.
 --
--- Guarantees  Changes nothing.
+-- Guarantees  Changes nothing. Costs the same whatever the number of tasks; counts as app.stage_counts.
 -- Locks       none.
 -- Errors      GM404 no such job.
 -- SECURITY DEFINER: the callers have no right on any table of app.
@@ -3024,19 +3194,11 @@ BEGIN
         RETURN answer;
     END IF;
 
-    SELECT count(*) FILTER (WHERE t.status = 'completed'::app.task_status) AS completed,
-           count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed,
-           count(*) FILTER (WHERE t.status = 'processing'::app.task_status) AS running,
-           count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND coalesce(t.run_at <= this_moment, true)) AS ready,
-           count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment) AS delayed,
-           min(t.run_at) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment) AS next_retry
-      INTO counts
-      FROM app.tasks AS t
-     WHERE t.task_id BETWEEN current_stage.stage_id << 24 AND current_stage.last_task_id;
-    answer := answer || format(', in stage %s of %s (%s): %s of %s tasks completed, %s failed, %s running, %s ready, %s waiting for a retry.',
-        job.stage, job.total_stages, current_stage.name, counts.completed, current_stage.tasks, counts.failed, counts.running, counts.ready, counts.delayed);
-    IF counts.next_retry IS NOT NULL THEN
-        answer := answer || format(E'\nNext retry at %s.', date_trunc('second', counts.next_retry));
+    SELECT c.* INTO counts FROM app.stage_counts(current_stage.stage_id) AS c;
+    answer := answer || format(', in stage %s of %s (%s): %s%s of %s tasks completed, %s failed, %s running, %s ready, %s waiting for a retry.',
+        job.stage, job.total_stages, current_stage.name, CASE WHEN NOT counts.exact THEN 'about ' END, counts.completed, current_stage.tasks, counts.failed, counts.running, counts.ready, counts.delayed);
+    IF counts.next_run_at IS NOT NULL THEN
+        answer := answer || format(E'\nNext retry at %s.', date_trunc('second', counts.next_run_at));
     END IF;
     IF job.status = 'pending'::app.job_status AND job.run_at > this_moment THEN
         answer := answer || format(E'\nIt runs not before %s.', date_trunc('second', job.run_at));
@@ -3053,22 +3215,32 @@ BEGIN
                                 AND (w.task_types IS NULL OR current_stage.task_type = ANY (w.task_types))) THEN
                 format('No living worker claims %s: start one with python -m workers.', current_stage.task_type)
             ELSE format('Stages ready before it: %s.', (
-                SELECT count(*) FROM app.ready_stages AS r
-                  JOIN app.ready_stages AS mine ON mine.stage_id = current_stage.stage_id AND (r.rank, r.stage_id) < (mine.rank, mine.stage_id)))
+                SELECT CASE WHEN count(*) > 1000 THEN 'more than 1000' ELSE count(*)::text END
+                  FROM (SELECT FROM app.ready_stages AS r
+                          JOIN app.ready_stages AS mine ON mine.stage_id = current_stage.stage_id AND (r.rank, r.stage_id) < (mine.rank, mine.stage_id)
+                         LIMIT 1001) AS before))
         END;
     END IF;
     IF counts.running > 0 THEN
-        SELECT string_agg(format('task %s by %s since %s (last beat %s ago)', t.task_index, w.worker_id, date_trunc('second', t.started_at),
-                                 date_trunc('second', this_moment - w.last_beat)), '; ' ORDER BY t.started_at)
+        SELECT string_agg(format('task %s by %s since %s (last beat %s ago)', t.task_index, t.worker_id, date_trunc('second', t.started_at),
+                                 date_trunc('second', this_moment - t.last_beat)), '; ' ORDER BY t.started_at)
           INTO held
-          FROM (SELECT o.* FROM app.tasks AS o
-                 WHERE o.task_id BETWEEN current_stage.stage_id << 24 AND current_stage.last_task_id AND o.status = 'processing'::app.task_status
-                 ORDER BY o.started_at LIMIT 5) AS t
-          LEFT JOIN app.workers AS w ON w.worker_key = t.worker_key;
+          FROM (SELECT o.task_index, o.started_at, r.worker_id, r.last_beat
+                  FROM app.workers AS r
+                 CROSS JOIN unnest(r.holding, r.holding_attempts) AS h (task_id, attempt)
+                  JOIN app.tasks AS o ON o.task_id = h.task_id AND o.attempt = h.attempt AND o.status = 'processing'::app.task_status
+                 WHERE h.task_id BETWEEN current_stage.stage_id << 24 AND current_stage.last_task_id
+                 ORDER BY o.started_at LIMIT 5) AS t;
         answer := answer || format(E'\nHeld: %s.', held);
     END IF;
-    SELECT e.* INTO last_error FROM app.task_errors AS e
+    -- The newest of all errors first: an index serves that. A stage whose errors are not among them shows that of its last task.
+    SELECT e.* INTO last_error
+      FROM (SELECT n.* FROM app.task_errors AS n ORDER BY n.created_at DESC LIMIT 1000) AS e
      WHERE e.task_id BETWEEN current_stage.stage_id << 24 AND current_stage.last_task_id ORDER BY e.created_at DESC LIMIT 1;
+    IF NOT FOUND THEN
+        SELECT e.* INTO last_error FROM app.task_errors AS e
+         WHERE e.task_id BETWEEN current_stage.stage_id << 24 AND current_stage.last_task_id ORDER BY e.task_id DESC, e.attempt DESC LIMIT 1;
+    END IF;
     IF FOUND THEN
         answer := answer || format(E'\nLast error, attempt %s at %s: %s (%s).', last_error.attempt, date_trunc('second', last_error.created_at),
             last_error.error ->> 'message', last_error.error ->> 'code');
