@@ -84,4 +84,6 @@ class Table:
     grants: tuple[tuple[str, tuple[str, ...]], ...]
     storage: tuple[tuple[str, str], ...]
     unlogged: bool
+    only_these_indexes: str | None = None
+    """Why the index strategy does not apply, where it does not."""
     renamed_from: str | None = None

@@ -327,23 +327,3 @@ class SchemaDeployment(Table):
     reverse_plan: Json | None = Field(default=None, description="Steps that take it back, with their hazards; NULL where it cannot be taken back")
     created_at: AwareDatetime = Field(default_factory=now, description="Deployed at")
     completed_at: AwareDatetime | None = Field(default=None, description="Ended at")
-
-
-TABLES: list[type[Table]] = [
-    JobType,
-    JobStage,
-    Job,
-    Stage,
-    ReadyStage,
-    ParkedStage,
-    Task,
-    TaskInput,
-    TaskResult,
-    TaskError,
-    Worker,
-    PausedTaskType,
-    PausedClient,
-    ApiRequest,
-    JanitorRun,
-    SchemaDeployment,
-]

@@ -8,9 +8,12 @@ PostgreSQL text and are rendered by the server when the shadow is built, so they
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+from codegen.models.storable import guarded
 
 Action = Literal["no action", "restrict", "cascade", "set null"]
 
@@ -123,7 +126,19 @@ def table(
 
 
 class Table(BaseModel):
-    """Base of every table model: strict, so that Python refuses what the table refuses."""
+    """Base of every table model: strict, and bounded as its columns are, so that Python refuses what the table refuses."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
     __table__: ClassVar[TableOptions]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        schema = handler(source)
+        fields: Any = handler.resolve_ref_schema(schema)
+        while fields["type"] != "model-fields":
+            fields = fields["schema"]
+        for name, made in fields["fields"].items():
+            info = source.model_fields[name]
+            array = any(isinstance(item, Column) and item.array for item in info.metadata)
+            made["schema"] = guarded(made["schema"], info, array=array)
+        return schema

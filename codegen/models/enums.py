@@ -32,6 +32,8 @@ class Status(DatabaseEnum):
 
 
 class JobStatus(Status):
+    """Where a job stands."""
+
     PENDING = "pending"
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -41,6 +43,8 @@ class JobStatus(Status):
 
 
 class StageStatus(Status):
+    """Where a stage of a job stands."""
+
     PENDING = "pending"
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -50,6 +54,8 @@ class StageStatus(Status):
 
 
 class TaskStatus(Status):
+    """Where a task stands; a retry waiting for its time is pending with a later run_at."""
+
     PENDING = "pending"
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -59,6 +65,8 @@ class TaskStatus(Status):
 
 
 class RequestStatus(Status):
+    """Where a client's request stands, in its current revision."""
+
     PENDING = "pending"
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -69,6 +77,8 @@ class RequestStatus(Status):
 
 
 class DeliveryStatus(Status):
+    """How the call that is owed to a client went."""
+
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
@@ -81,6 +91,8 @@ class DeliveryStatus(Status):
 
 
 class WorkerStatus(Status):
+    """Whether a worker process works, has ended by itself, or was declared dead."""
+
     ALIVE = "alive"
     STOPPED = "stopped"
     DEAD = "dead"
@@ -103,6 +115,8 @@ class FailurePolicy(DatabaseEnum):
 
 
 class RequestType(DatabaseEnum):
+    """What a client asks for."""
+
     VECTOR = "vector"
     RASTER = "raster"
     COLLECTION = "collection"

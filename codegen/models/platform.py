@@ -266,6 +266,3 @@ class Rebuild(Table):
     report: Json = Field(default_factory=dict, description="What was wiped, ended, started again, and could not be republished")
     started_at: AwareDatetime = Field(default_factory=now, description="Wiped at")
     completed_at: AwareDatetime | None = Field(default=None, description="Ended at; NULL while there is something left to do")
-
-
-TABLES: list[type[Table]] = [Client, SourceRoot, Request, RequestJob, GeoTable, Reject, ApiKey, WebhookDelivery, PublishedCollection, PublishedItem, Rebuild]

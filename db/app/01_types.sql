@@ -6,19 +6,19 @@ GRANT CREATE ON SCHEMA app TO geomill_api;
 
 CREATE TYPE app.job_status AS ENUM ('pending', 'processing', 'completed', 'completed_with_errors', 'failed', 'cancelled');
 
-COMMENT ON TYPE app.job_status IS NULL;
+COMMENT ON TYPE app.job_status IS 'Where a job stands.';
 
 CREATE TYPE app.stage_status AS ENUM ('pending', 'processing', 'completed', 'completed_with_errors', 'failed', 'cancelled');
 
-COMMENT ON TYPE app.stage_status IS NULL;
+COMMENT ON TYPE app.stage_status IS 'Where a stage of a job stands.';
 
 CREATE TYPE app.task_status AS ENUM ('pending', 'processing', 'completed', 'failed', 'skipped', 'cancelled');
 
-COMMENT ON TYPE app.task_status IS NULL;
+COMMENT ON TYPE app.task_status IS 'Where a task stands; a retry waiting for its time is pending with a later run_at.';
 
 CREATE TYPE app.worker_status AS ENUM ('alive', 'stopped', 'dead');
 
-COMMENT ON TYPE app.worker_status IS NULL;
+COMMENT ON TYPE app.worker_status IS 'Whether a worker process works, has ended by itself, or was declared dead.';
 
 CREATE TYPE app.fan_out AS ENUM ('single', 'count', 'each', 'match_previous');
 

@@ -6,12 +6,12 @@ GRANT CREATE ON SCHEMA platform TO geomill_api;
 
 CREATE TYPE platform.request_status AS ENUM ('pending', 'processing', 'completed', 'completed_with_errors', 'failed', 'cancelled', 'unpublished');
 
-COMMENT ON TYPE platform.request_status IS NULL;
+COMMENT ON TYPE platform.request_status IS 'Where a client''s request stands, in its current revision.';
 
 CREATE TYPE platform.request_type AS ENUM ('vector', 'raster', 'collection');
 
-COMMENT ON TYPE platform.request_type IS NULL;
+COMMENT ON TYPE platform.request_type IS 'What a client asks for.';
 
 CREATE TYPE platform.delivery_status AS ENUM ('pending', 'sent', 'failed', 'dead');
 
-COMMENT ON TYPE platform.delivery_status IS NULL;
+COMMENT ON TYPE platform.delivery_status IS 'How the call that is owed to a client went.';

@@ -89,7 +89,7 @@ REPLACEABLE = {
     "GRANT USAGE ON TYPE app.fan_out TO geomill_reader": "unexpected grant on type app.fan_out to geomill_reader",
     "COMMENT ON TABLE app.jobs IS 'something else'": "different  comment table app.jobs",
     "COMMENT ON COLUMN app.jobs.status IS NULL": "missing    comment column app.jobs.status",
-    "COMMENT ON TYPE app.worker_status IS 'stray'": "unexpected comment type app.worker_status",
+    "COMMENT ON TYPE app.worker_status IS 'stray'": "different  comment type app.worker_status",
     "DROP TRIGGER trg_jobs_updated_at ON app.jobs": "missing    trigger trg_jobs_updated_at on app.jobs",
     "ALTER TABLE app.workers DISABLE TRIGGER trg_workers_status": "different  trigger trg_workers_status on app.workers",
     "CREATE TRIGGER stray BEFORE UPDATE ON app.jobs FOR EACH ROW EXECUTE FUNCTION app.update_updated_at_column()": (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, StrEnum
-from typing import Annotated, Any, Literal
+from enum import Enum, IntEnum, StrEnum
+from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
 
 import annotated_types
@@ -26,6 +26,23 @@ class Shade(StrEnum):
 
 
 ENUMS: dict[type[Enum], tuple[str, str]] = {Colour: ("app", "colour")}
+
+
+SHORTEST = "CASE WHEN jsonb_typeof(it) = 'array' THEN jsonb_array_length(it) >= 1 END"
+LONGEST = "CASE WHEN jsonb_typeof(it) = 'array' THEN jsonb_array_length(it) <= 2 END"
+
+
+class Tree(BaseModel):
+    label: str
+    children: list[Tree] = Field(default_factory=list)
+
+
+class Dated(BaseModel):
+    on: date
+
+
+class Aliased(BaseModel):
+    n: int = Field(alias="number")
 
 
 def mapped(annotation: Any, *, array: bool = False, **constraints: Any) -> SqlType:
@@ -68,6 +85,13 @@ def said(made: SqlType) -> tuple[str, list[str]]:
         (list[int], {}, "jsonb", ["jsonb_typeof(it) = 'array'"]),
         (Any, {}, "jsonb", []),
         (Annotated[int, annotated_types.Interval(ge=1, le=3)], {}, "integer", ["it >= 1 AND it <= 3"]),
+        (float, {"gt": -1, "lt": 1}, "double precision", ["it > -1 AND it < 1"]),
+        (float, {"ge": 0}, "double precision", ["it >= 0 AND it < 'Infinity'"]),
+        (Decimal, {"max_digits": 3, "decimal_places": 0, "lt": Decimal("9.5")}, "numeric(3, 0)", ["it < 9.5", "it <> 'NaN'"]),
+        (str, {"min_length": 0}, "text", []),
+        (list[Any], {"min_length": 1, "max_length": 2}, "jsonb", ["jsonb_typeof(it) = 'array'", SHORTEST, LONGEST]),
+        (dict, {}, "jsonb", ["jsonb_typeof(it) = 'object'"]),
+        (dict[str, list[Colour | None]], {}, "jsonb", ["jsonb_typeof(it) = 'object'"]),
     ],
 )
 def test_a_type_becomes_a_column(annotation: Any, constraints: dict[str, Any], name: str, checks: list[str]) -> None:
@@ -81,6 +105,10 @@ def test_a_nested_model_is_a_json_object() -> None:
         n: int
 
     assert said(mapped(Inner)) == ("jsonb", ["jsonb_typeof(it) = 'object'"])
+
+
+def test_a_nested_model_may_hold_itself() -> None:
+    assert said(mapped(Tree)) == ("jsonb", ["jsonb_typeof(it) = 'object'"])
 
 
 def test_optional_is_nullable_and_keeps_the_constraints_inside_the_union() -> None:
@@ -104,6 +132,21 @@ def test_a_list_of_scalars_may_be_an_array_without_nulls(annotation: Any, name: 
 
 
 @pytest.mark.parametrize(
+    ("annotation", "constraints", "name", "checks"),
+    [
+        (list[float], {}, "double precision[]", ["'-Infinity' < ALL (it) AND 'Infinity' > ALL (it)"]),
+        (list[Annotated[int, Field(ge=3)]], {}, "integer[]", ["3 <= ALL (it)"]),
+        (list[Annotated[int, Field(gt=0, le=5)]], {}, "integer[]", ["0 < ALL (it) AND 5 >= ALL (it)"]),
+        (list[Annotated[str, Field(max_length=4)]], {}, "varchar(4)[]", []),
+        (list[int], {"min_length": 1, "max_length": 3}, "integer[]", ["cardinality(it) >= 1", "cardinality(it) <= 3"]),
+    ],
+)
+def test_the_elements_of_an_array_keep_their_bounds(annotation: Any, constraints: dict[str, Any], name: str, checks: list[str]) -> None:
+    made = mapped(Annotated[annotation, Column(array=True)], array=True, **constraints)
+    assert said(made) == (name, ["array_position(it, NULL) IS NULL", *checks])
+
+
+@pytest.mark.parametrize(
     ("annotation", "constraints", "why"),
     [
         (int | str, {}, "union"),
@@ -122,16 +165,69 @@ def test_a_list_of_scalars_may_be_an_array_without_nulls(annotation: Any, name: 
         (dict[str, Any], {"min_length": 1}, "min_length"),
         (Annotated[int, AfterValidator(abs)], {}, "AfterValidator"),
         (str, {"coerce_numbers_to_str": True}, "coerce_numbers_to_str"),
+        (int | None | str, {}, "union"),
+        (type(None), {}, "no SQL type is known"),
+        (tuple[int, ...], {}, "no SQL type is known"),
+        (frozenset[int], {}, "no SQL type is known"),
+        (timedelta, {}, "no SQL type is known"),
+        (time, {}, "no SQL type is known"),
+        (complex, {}, "no SQL type is known"),
+        (object, {}, "no SQL type is known"),
+        (NewType("Name", str), {}, "no SQL type is known"),
+        (Literal["a", None], {}, "other things than strings"),
+        (Literal[True], {}, "other things than strings"),
+        (IntEnum("Size", "SMALL"), {}, "ENUMS"),
+        (int, {"ge": 1, "gt": 5}, "lower is given twice"),
+        (Annotated[int, Field(le=5)] | None, {"le": 4}, "upper is given twice"),
+        (Annotated[str, Field(pattern="^a$")], {"pattern": "^b$"}, "given twice"),
+        (int, {"ge": 1.0}, "no int"),
+        (int, {"ge": True}, "no int"),
+        (int, {"ge": 5, "lt": 5}, "no integer lies within"),
+        (int, {"le": -(2**31) - 1, "ge": 0}, "no integer lies within"),
+        (int, {"multiple_of": 3.0}, "no int"),
+        (int, {"min_length": 1}, "min_length"),
+        (int, {"strict": False}, "strict"),
+        (float, {"ge": float("nan")}, "finite"),
+        (float, {"le": float("inf")}, "finite"),
+        (Decimal, {"max_digits": 5, "decimal_places": 2, "ge": 0.1}, "no int or Decimal"),
+        (Decimal, {"max_digits": 2, "decimal_places": 3}, "numeric"),
+        (Decimal, {"max_digits": 1001, "decimal_places": 3}, "numeric"),
+        (str, {"min_length": 3, "max_length": 2}, "no length lies within"),
+        (bool, {"ge": 0}, "lower"),
+        (date, {"ge": date(2000, 1, 1)}, "lower"),
+        (AwareDatetime, {"le": datetime(2000, 1, 1, tzinfo=UTC)}, "upper"),
+        (Colour, {"max_length": 3}, "max_length"),
+        (Annotated[int, Column(identity=True)] | None, {}, "hidden inside the type"),
+        (list[UUID], {}, "inside of json"),
+        (list[tuple[int, int]], {}, "inside of json"),
+        (dict[str, Decimal], {}, "inside of json"),
+        (dict[int, str], {}, "inside of json"),
+        (Dated, {}, "inside of json"),
+        (list[Dated], {}, "inside of json"),
+        (Aliased, {}, "alias"),
     ],
 )
 def test_what_sql_cannot_say_is_refused_with_the_field_and_a_remedy(annotation: Any, constraints: dict[str, Any], why: str) -> None:
     with pytest.raises(RefusedError, match=why) as refused:
         mapped(annotation, **constraints)
-    assert refused.value.where == "Model.it"
+    assert refused.value.where.startswith("Model.it")
     assert refused.value.remedy
 
 
-@pytest.mark.parametrize("annotation", [list[int | None], list[Annotated[int, Field(ge=3)]], list[dict[str, Any]], dict[str, int]])
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        list[int | None],
+        list[dict[str, Any]],
+        list[list[int]],
+        dict[str, int],
+        list,
+        list[Annotated[int, Field(multiple_of=3)]],
+        list[Annotated[str, Field(min_length=1)]],
+        list[Annotated[str, Field(pattern="^a$")]],
+        list[Decimal],
+    ],
+)
 def test_an_array_that_sql_could_not_check_is_refused(annotation: Any) -> None:
     with pytest.raises(RefusedError):
         mapped(Annotated[annotation, Column(array=True)], array=True)
