@@ -269,6 +269,30 @@ class PausedClient(Table):
     created_at: AwareDatetime = Field(default_factory=now, description="Paused at")
 
 
+class Schedule(Table):
+    """A job to be submitted again and again, at the times of a cron expression."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="schedules", indexes=[Index(("next_run_at",))], grants={"geomill_admin": ("SELECT",)},
+        only_these_indexes="a schedule is found by its name, or because it is due",
+    )  # fmt: skip
+
+    name: Annotated[str, Column(primary_key=True)] = Field(min_length=1, max_length=100, description="Name that schedule_job gave it")
+    cron: str = Field(max_length=500, description="Minute, hour, day of the month, month, day of the week")
+    time_zone: str = Field(default="UTC", max_length=100, description="Time zone that the expression is meant in, by its name in the tz database")
+    job_type: str = Field(max_length=100, description="The workflow")
+    parameters: Json = Field(default_factory=dict, description="Parameters of each job")
+    options: Json = Field(default_factory=dict, description="Options of each submit: priority, client_id, unique_key, on_conflict, concurrency_key, metadata")
+    catch_up: Literal["skip", "once"] = Field(default="skip", description="What becomes of times missed by more than five minutes: nothing, or one job for all of them")
+    is_active: bool = Field(default=True, description="False submits nothing")
+    next_run_at: AwareDatetime | None = Field(default=None, description="Due then; NULL: never, or not active")
+    last_run_at: AwareDatetime | None = Field(default=None, description="The time, as the expression has it, that a job was last submitted for")
+    last_job_id: str | None = Field(default=None, max_length=64, description="That job; no foreign key, for the job may be pruned")
+    last_error: Json | None = Field(default=None, description="Why the last submit was refused; NULL if it was not")
+    created_at: AwareDatetime = Field(default_factory=now, description="Scheduled at")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
 class ApiRequest(Table):
     """One call of the public API: usage and limits."""
 

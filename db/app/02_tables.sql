@@ -376,6 +376,45 @@ COMMENT ON COLUMN app.paused_clients.client_id IS 'The paused client';
 COMMENT ON COLUMN app.paused_clients.reason IS 'Why, for whoever finds it paused';
 COMMENT ON COLUMN app.paused_clients.created_at IS 'Paused at';
 
+CREATE TABLE app.schedules (
+    name varchar(100) NOT NULL,
+    cron varchar(500) NOT NULL,
+    time_zone varchar(100) DEFAULT 'UTC' NOT NULL,
+    job_type varchar(100) NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    catch_up text DEFAULT 'skip' NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    next_run_at timestamptz,
+    last_run_at timestamptz,
+    last_job_id varchar(64),
+    last_error jsonb,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    updated_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT schedules_pkey PRIMARY KEY (name),
+    CONSTRAINT schedules_name_length_check CHECK (char_length(name) >= 1),
+    CONSTRAINT schedules_parameters_check CHECK (jsonb_typeof(parameters) = 'object'),
+    CONSTRAINT schedules_options_check CHECK (jsonb_typeof(options) = 'object'),
+    CONSTRAINT schedules_catch_up_check CHECK (catch_up IN ('skip', 'once')),
+    CONSTRAINT schedules_last_error_check CHECK (jsonb_typeof(last_error) = 'object')
+);
+
+COMMENT ON TABLE app.schedules IS 'A job to be submitted again and again, at the times of a cron expression.';
+COMMENT ON COLUMN app.schedules.name IS 'Name that schedule_job gave it';
+COMMENT ON COLUMN app.schedules.cron IS 'Minute, hour, day of the month, month, day of the week';
+COMMENT ON COLUMN app.schedules.time_zone IS 'Time zone that the expression is meant in, by its name in the tz database';
+COMMENT ON COLUMN app.schedules.job_type IS 'The workflow';
+COMMENT ON COLUMN app.schedules.parameters IS 'Parameters of each job';
+COMMENT ON COLUMN app.schedules.options IS 'Options of each submit: priority, client_id, unique_key, on_conflict, concurrency_key, metadata';
+COMMENT ON COLUMN app.schedules.catch_up IS 'What becomes of times missed by more than five minutes: nothing, or one job for all of them';
+COMMENT ON COLUMN app.schedules.is_active IS 'False submits nothing';
+COMMENT ON COLUMN app.schedules.next_run_at IS 'Due then; NULL: never, or not active';
+COMMENT ON COLUMN app.schedules.last_run_at IS 'The time, as the expression has it, that a job was last submitted for';
+COMMENT ON COLUMN app.schedules.last_job_id IS 'That job; no foreign key, for the job may be pruned';
+COMMENT ON COLUMN app.schedules.last_error IS 'Why the last submit was refused; NULL if it was not';
+COMMENT ON COLUMN app.schedules.created_at IS 'Scheduled at';
+COMMENT ON COLUMN app.schedules.updated_at IS 'Last change';
+
 CREATE TABLE app.api_requests (
     api_request_id bigint GENERATED ALWAYS AS IDENTITY,
     client_id varchar(50) NOT NULL,

@@ -16,6 +16,7 @@ CREATE INDEX idx_tasks_due ON app.tasks (task_type, run_at) WHERE status = 'pend
 CREATE INDEX idx_task_errors_created_at ON app.task_errors (created_at DESC);
 CREATE INDEX idx_paused_task_types_created_at ON app.paused_task_types (created_at);
 CREATE INDEX idx_paused_clients_created_at ON app.paused_clients (created_at);
+CREATE INDEX idx_schedules_next_run_at ON app.schedules (next_run_at);
 CREATE INDEX idx_api_requests_client_id_created_at ON app.api_requests (client_id, created_at DESC);
 CREATE INDEX idx_api_requests_created_at ON app.api_requests USING brin (created_at);
 CREATE INDEX idx_janitor_runs_started_at ON app.janitor_runs (started_at DESC);

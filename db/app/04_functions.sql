@@ -432,18 +432,9 @@ DECLARE
     share_from timestamptz;
 BEGIN
     PERFORM app.require_read_committed();
-    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type AND t.is_active;
-    IF NOT FOUND THEN
-        PERFORM app.raise_problems('GM422', app.problem(
-            'UNKNOWN_JOB_TYPE', 'user', 'job_type', to_jsonb(create_job.job_type),
-            format('there is no job type %L', create_job.job_type),
-            'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
-        ));
-    END IF;
-
-    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || definition.job_type)
-       INTO filled, found_wrong USING coalesce(create_job.parameters, 'null'::jsonb);
-    found_wrong := coalesce(found_wrong, '[]'::jsonb) || create_job.problems;
+    SELECT v.filled, v.problems INTO filled, found_wrong FROM app.validate_job(create_job.job_type, create_job.parameters) AS v;
+    SELECT t.* INTO STRICT definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type;
+    found_wrong := found_wrong || create_job.problems;
     IF create_job.problems = '[]' THEN
         BEGIN
             -- Its offset from UTC is in the text, so that no setting of the session has a say.
@@ -497,6 +488,51 @@ BEGIN
           FROM app.stages AS s WHERE j.job_id = new_job_id AND s.job_id = j.job_id AND s.stage = j.stage AND s.tasks > 0;
     END IF;
     RETURN new_job_id;
+END;
+$$;
+
+-- app.cron_field: the values that one field of a cron expression allows, in ascending order; NULL where it is no such field.
+--
+-- A field is a list, by commas, of *, a value, a range a-b, and of these with a step: */n, a-b/n, a/n (from a to the end).
+-- Names are three letters in any case; the first of names stands for lowest.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.cron_field(field text, lowest integer, highest integer, names text[])
+RETURNS integer[]
+LANGUAGE plpgsql
+IMMUTABLE PARALLEL SAFE
+SET search_path = ''
+AS $$
+DECLARE
+    part text;
+    piece text[];
+    first integer;
+    last integer;
+    step integer;
+    allowed integer[] := '{}';
+BEGIN
+    FOREACH part IN ARRAY string_to_array(lower(cron_field.field COLLATE "C"), ',') LOOP
+        piece := regexp_match(part, '^(?:\*|([0-9]{1,2}|[a-z]{3})(?:-([0-9]{1,2}|[a-z]{3}))?)(?:/([0-9]{1,2}))?$');
+        IF piece IS NULL THEN
+            RETURN NULL;
+        END IF;
+        IF piece[1] ~ '[a-z]' AND array_position(names, piece[1]) IS NULL OR piece[2] ~ '[a-z]' AND array_position(names, piece[2]) IS NULL THEN
+            RETURN NULL;
+        END IF;
+        first := CASE WHEN piece[1] ~ '[a-z]' THEN lowest + array_position(names, piece[1]) - 1 ELSE coalesce(piece[1]::integer, lowest) END;
+        last := CASE
+            WHEN piece[2] ~ '[a-z]' THEN lowest + array_position(names, piece[2]) - 1
+            WHEN piece[2] IS NOT NULL THEN piece[2]::integer
+            WHEN piece[1] IS NULL OR piece[3] IS NOT NULL THEN highest
+            ELSE first
+        END;
+        step := coalesce(piece[3]::integer, 1);
+        IF step = 0 OR first < lowest OR last > highest OR first > last THEN
+            RETURN NULL;
+        END IF;
+        allowed := allowed || ARRAY(SELECT generate_series(first, last, step));
+    END LOOP;
+    RETURN (SELECT array_agg(DISTINCT a ORDER BY a) FROM unnest(allowed) AS a);
 END;
 $$;
 
@@ -678,6 +714,32 @@ BEGIN
         PERFORM app.open_next_stage(this.job_id, this.stage);
     END IF;
     RETURN true;
+END;
+$$;
+
+-- app.first_moment: when a clock on the wall first shows a time, or, where it skips that time, when it skips it.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.first_moment(clock timestamp, time_zone text)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE PARALLEL SAFE
+SET search_path = ''
+AS $$
+DECLARE
+    guess CONSTANT timestamptz := clock AT TIME ZONE time_zone;
+    -- What the clock is ahead of UTC well before, and well after.
+    before CONSTANT interval := ((guess - interval '25 hours') AT TIME ZONE time_zone) - ((guess - interval '25 hours') AT TIME ZONE 'UTC');
+    afterwards CONSTANT interval := ((guess + interval '25 hours') AT TIME ZONE time_zone) - ((guess + interval '25 hours') AT TIME ZONE 'UTC');
+    early CONSTANT timestamptz := (clock - greatest(before, afterwards)) AT TIME ZONE 'UTC';
+    late CONSTANT timestamptz := (clock - least(before, afterwards)) AT TIME ZONE 'UTC';
+BEGIN
+    IF early AT TIME ZONE time_zone = clock THEN
+        RETURN early;
+    ELSIF late AT TIME ZONE time_zone = clock THEN
+        RETURN late;
+    END IF;
+    RETURN (SELECT min(m.moment) FROM generate_series(early, late, interval '1 minute') AS m (moment) WHERE m.moment AT TIME ZONE time_zone > clock);
 END;
 $$;
 
@@ -1067,6 +1129,79 @@ BEGIN
             PERFORM platform.job_started(job.job_id);
         END IF;
     END LOOP;
+END;
+$$;
+
+-- app.next_cron_time: the first moment after `after` that a cron expression means in a time zone; NULL where there is none.
+--
+-- Five fields: minute, hour, day of the month, month, day of the week (0 and 7 are Sunday). As in Debian's cron: where both day
+-- fields are restricted, either is enough; where one begins with *, both must hold.
+--
+-- When the clocks change: an expression whose minute or hour begins with * goes by the hours that pass, so that nothing is left
+-- out and each quarter of a repeated hour counts. Any other names times of day: one that the clocks skip means the moment of
+-- the change, and one that comes twice means the first.
+--
+-- Guarantees  NULL for what is no cron expression, or never comes within 40 years (30 February).
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.next_cron_time(cron text, after timestamptz, time_zone text)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE PARALLEL SAFE
+SET search_path = ''
+AS $$
+DECLARE
+    fields CONSTANT text[] := regexp_split_to_array(btrim(cron), '[ \t]+');
+    minutes integer[];
+    hours integer[];
+    days integer[];
+    months integer[];
+    weekdays integer[];
+    both_days CONSTANT boolean := fields[3] LIKE '*%' OR fields[5] LIKE '*%';
+    by_the_hours CONSTANT boolean := fields[1] LIKE '*%' OR fields[2] LIKE '*%';
+    today CONSTANT date := (after AT TIME ZONE time_zone)::date;
+    one_day date;
+    found timestamptz;
+BEGIN
+    IF cardinality(fields) IS DISTINCT FROM 5 THEN
+        RETURN NULL;
+    END IF;
+    minutes := app.cron_field(fields[1], 0, 59, '{}');
+    hours := app.cron_field(fields[2], 0, 23, '{}');
+    days := app.cron_field(fields[3], 1, 31, '{}');
+    months := app.cron_field(fields[4], 1, 12, '{jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec}');
+    weekdays := app.cron_field(fields[5], 0, 7, '{sun,mon,tue,wed,thu,fri,sat}');
+    IF minutes IS NULL OR hours IS NULL OR days IS NULL OR months IS NULL OR weekdays IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    -- Day by day, because most expressions have a time within the first few.
+    FOR one_day IN
+        SELECT d.day
+          FROM (SELECT today + n AS day FROM generate_series(0, 40 * 366) AS n) AS d
+         WHERE extract(month FROM d.day) = ANY (months)
+           AND CASE WHEN both_days
+                    THEN extract(day FROM d.day) = ANY (days) AND (extract(dow FROM d.day) = ANY (weekdays) OR extract(isodow FROM d.day) = ANY (weekdays))
+                    ELSE extract(day FROM d.day) = ANY (days) OR extract(dow FROM d.day) = ANY (weekdays) OR extract(isodow FROM d.day) = ANY (weekdays)
+               END
+    LOOP
+        IF by_the_hours THEN
+            SELECT min(m.moment) INTO found
+              FROM (SELECT s.moment, s.moment AT TIME ZONE time_zone AS clock
+                      FROM generate_series((one_day::timestamp AT TIME ZONE time_zone) - interval '3 hours',
+                                           (one_day::timestamp AT TIME ZONE time_zone) + interval '28 hours', interval '1 minute') AS s (moment)
+                     WHERE s.moment > after) AS m
+             WHERE m.clock::date = one_day AND extract(hour FROM m.clock) = ANY (hours) AND extract(minute FROM m.clock) = ANY (minutes);
+        ELSE
+            SELECT min(m.moment) INTO found
+              FROM (SELECT app.first_moment(one_day + make_time(h, m, 0), time_zone) AS moment
+                      FROM unnest(hours) AS h CROSS JOIN unnest(minutes) AS m) AS m
+             WHERE m.moment > after;
+        END IF;
+        IF found IS NOT NULL THEN
+            RETURN found;
+        END IF;
+    END LOOP;
+    RETURN NULL;
 END;
 $$;
 
@@ -1931,6 +2066,7 @@ BEGIN
         reclaimed_count := reclaimed_count + back.reclaimed;
         terminated_count := terminated_count + back.terminated;
 
+        PERFORM app.run_schedules(this_moment);
         PERFORM app.unpark_stages(this_moment);
 
         -- A stage without open tasks that has not ended: nothing makes one, but if something did, here is its way out.
@@ -1957,6 +2093,125 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.run_janitor() TO geomill_worker, geomill_admin;
+
+-- app.run_schedules: submit the jobs whose time has come. The janitor calls it each minute.
+--
+-- Guarantees  One job for each time that a schedule means, whoever runs this, however often: the time is part of what the job
+--             is. A time missed by more than five minutes is left out, or all such times get one job, as catch_up says. A
+--             schedule whose job is refused keeps the reason in last_error, and the others go on. Returns how many were submitted.
+-- Locks       schedules rows (SKIP LOCKED); those of app.create_job.
+CREATE OR REPLACE FUNCTION app.run_schedules(this_moment timestamptz)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$
+DECLARE
+    late CONSTANT timestamptz := this_moment - interval '5 minutes';
+    one app.schedules;
+    checked record;
+    due timestamptz;
+    job varchar(64);
+    reason text;
+    wrong jsonb;
+    submitted integer := 0;
+BEGIN
+    -- A loop, because each schedule may be refused for itself.
+    FOR one IN
+        SELECT s.* FROM app.schedules AS s WHERE s.next_run_at <= this_moment ORDER BY s.next_run_at, s.name FOR UPDATE SKIP LOCKED
+    LOOP
+        due := one.next_run_at;
+        IF due < late AND one.catch_up = 'skip' THEN
+            due := app.next_cron_time(one.cron, late, one.time_zone);
+        END IF;
+        wrong := one.last_error;
+        WHILE due <= this_moment LOOP
+            BEGIN
+                SELECT v.filled, v.problems INTO checked FROM app.validate_submit_options(
+                    one.options || jsonb_build_object('identity',
+                        format('schedule %s at %s', one.name, to_char(due AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')))) AS v;
+                job := app.create_job(one.job_type, one.parameters, checked.filled, checked.problems);
+                wrong := NULL;
+                submitted := submitted + 1;
+                UPDATE app.schedules AS s SET last_run_at = due, last_job_id = job WHERE s.name = one.name;
+            EXCEPTION WHEN SQLSTATE 'GM422' OR SQLSTATE 'GM409' THEN
+                GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
+                wrong := CASE jsonb_typeof(reason::jsonb) WHEN 'array' THEN reason::jsonb -> 0 ELSE reason::jsonb END;
+            END;
+            due := app.next_cron_time(one.cron, greatest(due, late), one.time_zone);
+        END LOOP;
+        UPDATE app.schedules AS s SET next_run_at = due, last_error = wrong WHERE s.name = one.name;
+    END LOOP;
+    RETURN submitted;
+END;
+$$;
+
+-- app.schedule_job: have a job submitted at the times of a cron expression; scheduling a name again replaces what it was.
+--
+-- app.next_cron_time says which times an expression means, and what becomes of them when the clocks change. The janitor's
+-- minute submits what is due. Times that were missed by more than five minutes are left out (catch_up skip), or made up for by
+-- one job (once).
+--
+-- Guarantees  Everything that would be wrong with each submit is refused now, all at once. Returns when the first job is due.
+-- Locks       its row in schedules.
+-- Errors      GM422 name, expression, time zone, job type, parameters, options or catch_up refused · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the callers have no right to change any table of app.
+CREATE OR REPLACE FUNCTION app.schedule_job(
+    name text, cron text, job_type text, parameters jsonb DEFAULT '{}', options jsonb DEFAULT '{}', time_zone text DEFAULT 'UTC',
+    catch_up text DEFAULT 'skip', is_active boolean DEFAULT true
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
+    zone CONSTANT text := (SELECT z.name FROM pg_catalog.pg_timezone_names AS z WHERE z.name = schedule_job.time_zone);
+    first_run timestamptz;
+    checked record;
+    problems jsonb := '[]';
+BEGIN
+    PERFORM app.require_read_committed();
+    IF coalesce(length(schedule_job.name), 0) NOT BETWEEN 1 AND 100 THEN
+        problems := problems || app.problem('OUT_OF_RANGE', 'user', 'name', to_jsonb(schedule_job.name),
+            'a schedule''s name has 1 to 100 characters', 'name it by what it is for');
+    END IF;
+    IF zone IS NULL THEN
+        problems := problems || app.problem('UNKNOWN_TIME_ZONE', 'user', 'time_zone', to_jsonb(schedule_job.time_zone),
+            format('there is no time zone %L', schedule_job.time_zone), 'give a name such as Europe/Berlin, or UTC');
+    END IF;
+    first_run := app.next_cron_time(schedule_job.cron, this_moment, coalesce(zone, 'UTC'));
+    IF first_run IS NULL OR length(schedule_job.cron) > 500 THEN
+        problems := problems || app.problem('CRON', 'user', 'cron', to_jsonb(schedule_job.cron),
+            format('%L is no cron expression, or one that never comes', schedule_job.cron),
+            'give minute, hour, day of the month, month and day of the week, e.g. 15 3 * * mon-fri');
+    END IF;
+    IF schedule_job.catch_up IS NULL OR schedule_job.catch_up NOT IN ('skip', 'once') THEN
+        problems := problems || app.problem('NOT_ALLOWED', 'user', 'catch_up', to_jsonb(schedule_job.catch_up),
+            'catch_up must be skip or once', 'skip leaves missed times out, once makes up for all of them by one job');
+    END IF;
+    SELECT problems || coalesce(jsonb_agg(app.problem('NOT_ALLOWED', 'user', 'options.' || k.key, schedule_job.options -> k.key,
+               format('a schedule sets %s itself', k.key), 'leave it out') ORDER BY k.key), '[]')
+      INTO problems
+      FROM jsonb_object_keys(CASE jsonb_typeof(schedule_job.options) WHEN 'object' THEN schedule_job.options ELSE '{}' END) AS k (key)
+     WHERE k.key IN ('run_at', 'identity', 'platform_request_id', 'revision');
+    SELECT v.filled, v.problems INTO checked FROM app.validate_submit_options(schedule_job.options) AS v;
+    problems := problems || checked.problems;
+    SELECT v.filled, v.problems INTO checked FROM app.validate_job(schedule_job.job_type, schedule_job.parameters) AS v;
+    PERFORM app.raise_problems('GM422', checked.problems || problems);
+
+    INSERT INTO app.schedules AS s (name, cron, time_zone, job_type, parameters, options, catch_up, is_active, next_run_at, created_at)
+    VALUES (schedule_job.name, schedule_job.cron, zone, schedule_job.job_type, schedule_job.parameters, schedule_job.options,
+            schedule_job.catch_up, coalesce(schedule_job.is_active, true), CASE WHEN coalesce(schedule_job.is_active, true) THEN first_run END, this_moment)
+    ON CONFLICT ON CONSTRAINT schedules_pkey DO UPDATE
+       SET cron = excluded.cron, time_zone = excluded.time_zone, job_type = excluded.job_type, parameters = excluded.parameters,
+           options = excluded.options, catch_up = excluded.catch_up, is_active = excluded.is_active, next_run_at = excluded.next_run_at,
+           last_error = NULL
+    RETURNING s.next_run_at INTO first_run;
+    RETURN first_run;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.schedule_job(text, text, text, jsonb, jsonb, text, text, boolean) TO geomill_worker, geomill_admin;
 
 -- app.settle: the fan-in. Count tasks that have just ended against their stages; the last one turns out the light.
 --
@@ -3144,6 +3399,25 @@ BEGIN
 END;
 $$;
 
+-- app.unschedule_job: no further job of this schedule is submitted; those that were go on. False where there is no such schedule.
+--
+-- Locks       its row in schedules.
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the callers have no right to change any table of app.
+CREATE OR REPLACE FUNCTION app.unschedule_job(name text)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = ''
+AS $$
+BEGIN
+    PERFORM app.require_read_committed();
+    DELETE FROM app.schedules AS s WHERE s.name = unschedule_job.name;
+    RETURN FOUND;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.unschedule_job(text) TO geomill_worker, geomill_admin;
+
 -- app.update_updated_at_column: the trigger that keeps updated_at.
 --
 -- Guarantees  Whatever an UPDATE says of updated_at, it is the time of the change.
@@ -3156,6 +3430,30 @@ AS $$
 BEGIN
     NEW.updated_at := app.clock();
     RETURN NEW;
+END;
+$$;
+
+-- app.validate_job: whether a job of this type may be submitted with these parameters, without submitting it.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong with the parameters, [] if nothing is.
+-- Locks       none.
+-- Errors      GM422 no such job type.
+CREATE OR REPLACE FUNCTION app.validate_job(job_type text, parameters jsonb, OUT filled jsonb, OUT problems jsonb)
+LANGUAGE plpgsql
+STABLE
+SET search_path = ''
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM app.job_types AS t WHERE t.job_type = validate_job.job_type AND t.is_active) THEN
+        PERFORM app.raise_problems('GM422', app.problem(
+            'UNKNOWN_JOB_TYPE', 'user', 'job_type', to_jsonb(validate_job.job_type),
+            format('there is no job type %L', validate_job.job_type),
+            'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
+        ));
+    END IF;
+    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || validate_job.job_type)
+       INTO filled, problems USING coalesce(validate_job.parameters, 'null'::jsonb);
+    problems := coalesce(problems, '[]'::jsonb);
 END;
 $$;
 

@@ -48,3 +48,6 @@ CREATE OR REPLACE TRIGGER trg_workers_status AFTER UPDATE OF status ON app.worke
         ELSE false
     END)
     EXECUTE FUNCTION app.refuse_transition('status');
+
+CREATE OR REPLACE TRIGGER trg_schedules_updated_at BEFORE UPDATE ON app.schedules
+    FOR EACH ROW EXECUTE FUNCTION app.update_updated_at_column();

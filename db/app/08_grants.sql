@@ -12,6 +12,7 @@ GRANT SELECT ON TABLE app.task_errors TO geomill_admin;
 GRANT SELECT ON TABLE app.workers TO geomill_admin;
 GRANT SELECT ON TABLE app.paused_task_types TO geomill_admin;
 GRANT SELECT ON TABLE app.paused_clients TO geomill_admin;
+GRANT SELECT ON TABLE app.schedules TO geomill_admin;
 GRANT SELECT ON TABLE app.api_requests TO geomill_admin;
 GRANT SELECT ON TABLE app.janitor_runs TO geomill_admin;
 GRANT SELECT ON TABLE app.schema_deployments TO geomill_admin;

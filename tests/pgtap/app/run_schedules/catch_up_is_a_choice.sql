@@ -1,0 +1,18 @@
+BEGIN;
+SELECT plan(6);
+SELECT tests.move_clock(timestamptz '2026-06-01 12:00:30+00' - app.clock());
+SELECT app.schedule_job('skips', '0 * * * *', 'hello_world', '{"n": 1}');
+SELECT app.schedule_job('makes_up', '0 * * * *', 'hello_world', '{"n": 2}', catch_up => 'once');
+SELECT app.schedule_job('each_minute', '* * * * *', 'hello_world', '{"n": 3}', catch_up => 'once');
+SELECT tests.move_clock(interval '10 hours 20 minutes');
+SELECT app.run_schedules(app.clock());
+SELECT is((SELECT last_run_at FROM app.schedules WHERE name = 'skips'), NULL, 'skip: what was missed is left out');
+SELECT is((SELECT count(*) FROM app.jobs WHERE parameters ->> 'n' = '2'), 1::bigint, 'once: one job for ten missed times');
+SELECT is((SELECT count(*) FROM app.jobs WHERE parameters ->> 'n' = '3'), 6::bigint, 'one for all that were missed, and those of the last five minutes');
+SELECT is((SELECT array_agg(DISTINCT next_run_at) FROM app.schedules WHERE cron = '0 * * * *'), ARRAY[timestamptz '2026-06-01 23:00+00'], 'and both go on');
+SELECT tests.move_clock(interval '41 minutes');
+SELECT app.run_schedules(app.clock());
+SELECT is((SELECT last_run_at FROM app.schedules WHERE name = 'skips'), timestamptz '2026-06-01 23:00+00');
+SELECT is((SELECT last_run_at FROM app.schedules WHERE name = 'makes_up'), timestamptz '2026-06-01 23:00+00');
+SELECT * FROM finish();
+ROLLBACK;

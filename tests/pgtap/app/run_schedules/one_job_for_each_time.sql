@@ -1,0 +1,26 @@
+BEGIN;
+SELECT plan(9);
+SELECT tests.move_clock(timestamptz '2026-06-01 12:00:30+00' - app.clock());
+SELECT app.schedule_job('each', '* * * * *', 'hello_world', '{"n": 1}', '{"priority": 3, "client_id": "hub"}');
+SELECT app.run_janitor();
+SELECT is((SELECT count(*) FROM app.jobs), 0::bigint, 'not before its time');
+SELECT tests.move_clock(interval '1 minute');
+SELECT app.run_janitor(), app.run_janitor(), app.run_schedules(app.clock());
+SELECT results_eq('SELECT priority, client_id::text FROM app.jobs', $$VALUES (3, 'hub')$$, 'one job, however often it is looked for');
+SELECT is((SELECT (last_run_at, next_run_at, last_job_id)::text FROM app.schedules),
+    (SELECT (timestamptz '2026-06-01 12:01+00', timestamptz '2026-06-01 12:02+00', job_id)::text FROM app.jobs), 'the schedule knows');
+UPDATE app.schedules SET next_run_at = last_run_at;
+SELECT app.run_schedules(app.clock());
+SELECT is((SELECT count(*) FROM app.jobs), 1::bigint, 'a time that comes up again is the same job');
+SELECT tests.move_clock(interval '4 minutes');
+SELECT is(app.run_schedules(app.clock()), 4, 'a janitor that is late by minutes leaves none out');
+SELECT app.schedule_job('other', '* * * * *', 'hello_world', '{"n": 1}');
+SELECT tests.move_clock(interval '1 minute');
+SELECT is(app.run_schedules(app.clock()), 2, 'two schedules of the same work are two jobs');
+SELECT is((SELECT count(*) FROM app.jobs), 7::bigint);
+SELECT app.schedule_job('other', '* * * * *', 'hello_world', '{"n": 1}', is_active => false);
+SELECT tests.move_clock(interval '1 minute');
+SELECT is(app.run_schedules(app.clock()), 1, 'an inactive one rests');
+SELECT is(tests.work(), 16, 'they are jobs as any');
+SELECT * FROM finish();
+ROLLBACK;
