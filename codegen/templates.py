@@ -27,6 +27,9 @@ SHARED = "shared"
 
 SUFFIX = ".sql.j2"
 
+PINNED = "pg_catalog, pg_temp"
+"""The search_path of a function: with less said, types are looked for in pg_temp first (docs/decisions/0018)."""
+
 # First keys of two-integer advisory locks.
 LOCKS = {"job": 71101, "hold": 71102, "catalogue": 71103, "janitor": 71104, "deploy": 71105, "client": 71106}
 
@@ -87,6 +90,12 @@ def _function(environment: jinja2.Environment, schema: str, path: Path) -> State
     if f"FUNCTION {schema}.{function}(" not in rendered:
         raise RefusedError(
             f"db/functions/{path}", f"it does not create {schema}.{function}", "a file holds one function, and is named as it"
+        )
+    if "pg_temp" not in rendered.partition("AS $$")[0]:
+        raise RefusedError(
+            f"db/functions/{path}",
+            "its search_path does not end with pg_temp, where whoever calls it may have made a type called text",
+            f"SET search_path = {PINNED}",
         )
     return Statement("functions", "function", f"{schema}.{function}", rendered.strip() + "\n")
 

@@ -48,12 +48,11 @@ _ANYWHERE = {"type", "description", "default"}
 def statements(schema: str) -> list[Statement]:
     """The validators of a schema: of each job type and of what a submit takes in app, of each request type's configuration in platform."""
     if schema == "app":
-        callers = "geomill_api, geomill_worker"
-        jobs = [_validator("app", f"validate_{job.name}", job.parameters, "parameters", callers) for job in JOB_TYPES]
-        return [*jobs, _validator("app", "validate_submit_options", SubmitOptions, "options", callers)]
+        jobs = [_validator("app", f"validate_{job.name}", job.parameters, "parameters") for job in JOB_TYPES]
+        return [*jobs, _validator("app", "validate_submit_options", SubmitOptions, "options")]
     if schema == "platform":
         configs = [(f"validate_{request.value}_config", model) for request, model in CONFIGS.items()]
-        return [_validator("platform", function, model, "processing_config", "geomill_api") for function, model in configs]
+        return [_validator("platform", function, model, "processing_config") for function, model in configs]
     return []
 
 
@@ -66,7 +65,7 @@ def parameter_schema(model: type[BaseModel]) -> dict[str, Any]:
     return dict(inlined)
 
 
-def _validator(schema: str, function: str, model: type[BaseModel], argument: str, callers: str) -> Statement:
+def _validator(schema: str, function: str, model: type[BaseModel], argument: str) -> Statement:
     document = json.dumps(parameter_schema(model), indent=1, ensure_ascii=False)
     head = f"-- {schema}.{function}: whether a value is valid {argument}, generated from {model.__module__}.{model.__name__}.\n"
     composed = sql.SQL(
@@ -77,13 +76,12 @@ def _validator(schema: str, function: str, model: type[BaseModel], argument: str
         "RETURNS TABLE (filled jsonb, problems jsonb)\n"
         "LANGUAGE sql\n"
         "IMMUTABLE PARALLEL SAFE\n"
-        "SET search_path = ''\n"
+        "SET search_path = pg_catalog, pg_temp\n"
         "AS $$\n"
         "    SELECT c.filled, c.problems FROM app.check_json({document}::pg_catalog.jsonb, value, {argument}) AS c;\n"
         "$$;\n"
-        "GRANT EXECUTE ON FUNCTION {function}(jsonb) TO {callers};\n"
     ).format(
-        head=sql.SQL(head), function=name(schema, function), document=text(document), argument=literal(argument), callers=sql.SQL(callers),
+        head=sql.SQL(head), function=name(schema, function), document=text(document), argument=literal(argument),
     )  # fmt: skip
     return Statement("validators", "function", f"{schema}.{function}", composed.as_string(None))
 

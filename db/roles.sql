@@ -35,11 +35,14 @@ BEGIN
         EXECUTE format('GRANT geomill_owner TO %I', current_user);
     END IF;
 
-    -- PUBLIC executes nothing that the owner makes, at no moment.
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl AS d
-                    WHERE d.defaclrole = 'geomill_owner'::regrole AND d.defaclnamespace = 0 AND d.defaclobjtype = 'f') THEN
-        ALTER DEFAULT PRIVILEGES FOR ROLE geomill_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-    END IF;
+    -- PUBLIC executes nothing that one of these makes, at no moment. To tables and sequences it has no right by itself.
+    FOREACH wanted IN ARRAY ARRAY['geomill_owner', 'geomill_api', 'geomill_worker'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl AS d
+                        WHERE d.defaclrole = wanted::regrole AND d.defaclnamespace = 0 AND d.defaclobjtype = 'f'
+                          AND NOT EXISTS (SELECT FROM aclexplode(d.defaclacl) AS a WHERE a.grantee = 0)) THEN
+            EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC', wanted);
+        END IF;
+    END LOOP;
 
     -- Before PostgreSQL 15, and in databases that come from there, everybody may create in public.
     IF has_schema_privilege('public', 'public', 'CREATE') THEN

@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION app.advance_job_stage(job_id text, current_stage inte
 RETURNS TABLE (job_updated boolean, new_stage integer, is_final_stage boolean)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this app.stages;
@@ -56,7 +56,7 @@ CREATE OR REPLACE FUNCTION app.cancel_job(job_id text, reason text DEFAULT NULL)
 RETURNS app.job_status
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     outcome app.job_status;
@@ -79,7 +79,7 @@ CREATE OR REPLACE FUNCTION app.canonical_json(value jsonb)
 RETURNS text
 LANGUAGE plpgsql
 IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     CASE jsonb_typeof(value)
@@ -110,7 +110,7 @@ GRANT EXECUTE ON FUNCTION app.canonical_json(jsonb) TO geomill_api;
 CREATE OR REPLACE FUNCTION app.check_finished(finished jsonb)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     bad jsonb;
@@ -154,7 +154,7 @@ RETURNS TABLE (job_complete boolean, final_stage integer, total_tasks bigint, co
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     last_stage app.stages;
@@ -177,7 +177,7 @@ BEGIN
     RETURN NEXT;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.check_job_completion(text) TO geomill_worker, geomill_admin, geomill_api;
+GRANT EXECUTE ON FUNCTION app.check_job_completion(text) TO geomill_worker, geomill_admin;
 
 -- app.check_json: a value against a part of JSON Schema, judged as Pydantic's strict mode judges it.
 --
@@ -195,7 +195,7 @@ GRANT EXECUTE ON FUNCTION app.check_job_completion(text) TO geomill_worker, geom
 CREATE OR REPLACE FUNCTION app.check_json(schema jsonb, value jsonb, field text, OUT filled jsonb, OUT problems jsonb)
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     kind CONSTANT text := coalesce(jsonb_typeof(value), 'null');
@@ -324,7 +324,6 @@ BEGIN
     END IF;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.check_json(jsonb, jsonb, text) TO geomill_api, geomill_worker;
 
 -- app.claim_tasks: a turn that reports nothing: take up to max_tasks tasks of the given types (NULL: all), highest rank first.
 --
@@ -339,7 +338,7 @@ RETURNS TABLE (
 )
 LANGUAGE sql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.task_id, t.attempt, t.job_id, t.job_type, t.stage, t.task_type, t.task_index, t.parameters, t.deadline
       FROM app.turn(claim_tasks.worker_id, '[]', claim_tasks.task_types, claim_tasks.max_tasks) AS t;
@@ -354,7 +353,7 @@ CREATE OR REPLACE FUNCTION app.clock()
 RETURNS timestamptz
 LANGUAGE sql
 VOLATILE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.clock_timestamp();
 $$;
@@ -373,7 +372,7 @@ CREATE OR REPLACE FUNCTION app.complete_task_and_check_stage(task_id bigint, att
 RETURNS TABLE (task_updated boolean, is_last_task_in_stage boolean, job_id varchar, stage_number integer, remaining_tasks integer)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 -- Compiling a plan would take a thousand times longer than running it.
 SET jit = off
 AS $$
@@ -420,7 +419,7 @@ GRANT EXECUTE ON FUNCTION app.complete_task_and_check_stage(bigint, integer, jso
 CREATE OR REPLACE FUNCTION app.create_job(job_type text, parameters jsonb, options jsonb, problems jsonb)
 RETURNS varchar
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     definition app.job_types;
@@ -552,7 +551,7 @@ CREATE OR REPLACE FUNCTION app.fail_task(task_id bigint, attempt integer, error 
 RETURNS TABLE (task_updated boolean, will_retry boolean, run_at timestamptz, job_status app.job_status)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 -- Compiling a plan would take a thousand times longer than running it.
 SET jit = off
 AS $$
@@ -597,7 +596,7 @@ GRANT EXECUTE ON FUNCTION app.fail_task(bigint, integer, jsonb) TO geomill_worke
 CREATE OR REPLACE FUNCTION app.finish_job(job_id text, status app.job_status, error jsonb)
 RETURNS boolean
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
@@ -672,7 +671,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.finish_stage(stage_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this app.stages;
@@ -751,7 +750,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.give_up_attempt(task_id bigint, attempt integer, error jsonb)
 RETURNS app.task_status
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     new_status app.task_status;
@@ -779,7 +778,7 @@ CREATE OR REPLACE FUNCTION app.has_open_tasks(stage_id bigint)
 RETURNS boolean
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT EXISTS (
         SELECT FROM app.stages AS s
@@ -802,7 +801,7 @@ CREATE OR REPLACE FUNCTION app.heartbeat(worker_id text)
 RETURNS TABLE (task_id bigint, attempt integer, reason text)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     me integer;
@@ -836,7 +835,7 @@ GRANT EXECUTE ON FUNCTION app.heartbeat(text) TO geomill_worker;
 CREATE OR REPLACE FUNCTION app.hold_task(task_id bigint, attempt integer)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
@@ -861,7 +860,7 @@ GRANT EXECUTE ON FUNCTION app.hold_task(bigint, integer) TO geomill_worker;
 CREATE OR REPLACE FUNCTION app.hold_worker(worker_key integer, reported bigint[], taken bigint[], attempts integer[], this_moment timestamptz)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE app.workers AS w
@@ -897,7 +896,7 @@ CREATE OR REPLACE FUNCTION app.increment_task_retry_count(task_id bigint, attemp
 RETURNS TABLE (new_retry_count integer, new_execute_after timestamptz)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_error(increment_task_retry_count.error);
@@ -922,7 +921,7 @@ CREATE OR REPLACE FUNCTION app.is_error(error jsonb)
 RETURNS boolean
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(jsonb_typeof(error) = 'object'
                     AND jsonb_typeof(error -> 'code') = 'string' AND jsonb_typeof(error -> 'message') = 'string'
@@ -939,7 +938,7 @@ RETURNS boolean
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT NOT EXISTS (
         SELECT FROM app.stages AS s
@@ -957,7 +956,7 @@ RETURNS boolean
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT NOT EXISTS (SELECT FROM app.janitor_runs AS r WHERE r.started_at > app.clock() - interval '90 seconds' AND NOT r.skipped);
 $$;
@@ -978,7 +977,7 @@ RETURNS TABLE (
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT j.status, j.stage, j.total_stages, s.name, s.tasks::bigint, n.completed, n.failed,
            CASE WHEN j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status) THEN 1
@@ -991,7 +990,7 @@ AS $$
       LEFT JOIN LATERAL app.stage_counts(s.stage_id) AS n ON true
      WHERE j.job_id = job_progress.job_id;
 $$;
-GRANT EXECUTE ON FUNCTION app.job_progress(text) TO geomill_api, geomill_admin;
+GRANT EXECUTE ON FUNCTION app.job_progress(text) TO geomill_admin;
 
 -- app.list_jobs: jobs, newest first, and how far each is; the next page has before => the last row's created_at.
 --
@@ -1012,7 +1011,7 @@ RETURNS SETOF record
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     wanted CONSTANT text := list_jobs.status;
@@ -1044,7 +1043,7 @@ GRANT EXECUTE ON FUNCTION app.list_jobs(text, integer, timestamptz) TO geomill_a
 CREATE OR REPLACE FUNCTION app.lock_job(job_id text)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
@@ -1065,7 +1064,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.lock_jobs(task_ids bigint[], alone bigint[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     wanted record;
@@ -1097,7 +1096,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.mark_started(stage_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     started varchar(64)[];
@@ -1213,7 +1212,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.open_next_stage(job_id text, after_stage integer)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     next_stage integer := open_next_stage.after_stage + 1;
@@ -1254,7 +1253,7 @@ $$;
 --             has just made the job.
 CREATE OR REPLACE FUNCTION app.open_stage(job_id text, stage integer, OUT new_stage_id bigint, OUT task_count integer, OUT problem jsonb)
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job app.jobs;
@@ -1377,7 +1376,7 @@ CREATE OR REPLACE FUNCTION app.overdue_tasks(this_moment timestamptz)
 RETURNS TABLE (task_id bigint, attempt integer)
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.task_id, t.attempt
       FROM app.workers AS w
@@ -1400,7 +1399,7 @@ CREATE OR REPLACE FUNCTION app.pause_client(client_id text, reason text)
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
@@ -1429,7 +1428,7 @@ CREATE OR REPLACE FUNCTION app.pause_task_type(task_type text, reason text)
 RETURNS void
 LANGUAGE sql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO app.paused_task_types AS p (task_type, reason) VALUES (pause_task_type.task_type, pause_task_type.reason)
     ON CONFLICT (task_type) DO UPDATE SET reason = excluded.reason;
@@ -1446,7 +1445,7 @@ CREATE OR REPLACE FUNCTION app.problem(
 RETURNS jsonb
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.jsonb_build_object(
         'code', code, 'category', category, 'field', field, 'value', value,
@@ -1464,7 +1463,7 @@ GRANT EXECUTE ON FUNCTION app.problem(text, text, text, jsonb, text, text, boole
 CREATE OR REPLACE FUNCTION app.raise_problems(sqlstate text, problems jsonb)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     several CONSTANT jsonb := CASE jsonb_typeof(problems) WHEN 'array' THEN problems ELSE jsonb_build_array(problems) END;
@@ -1489,7 +1488,7 @@ GRANT EXECUTE ON FUNCTION app.raise_problems(text, jsonb) TO geomill_api, geomil
 CREATE OR REPLACE FUNCTION app.raise_stale(task_id bigint, attempt integer)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.raise_problems('GM409', app.problem('STALE_ATTEMPT', 'system', 'attempt', to_jsonb(raise_stale.attempt),
@@ -1507,7 +1506,7 @@ $$;
 --             for these tasks, exclusive.
 CREATE OR REPLACE FUNCTION app.reclaim_tasks(task_ids bigint[], attempts integer[], error jsonb, OUT reclaimed integer, OUT terminated integer)
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     lost record;
@@ -1558,7 +1557,7 @@ CREATE OR REPLACE FUNCTION app.redrive_task(task_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this app.stages;
@@ -1587,7 +1586,7 @@ GRANT EXECUTE ON FUNCTION app.redrive_task(bigint) TO geomill_worker, geomill_ad
 CREATE OR REPLACE FUNCTION app.refuse_transition()
 RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     old_label CONSTANT text := to_jsonb(OLD) ->> TG_ARGV[0];
@@ -1617,7 +1616,7 @@ CREATE OR REPLACE FUNCTION app.register_worker(
 RETURNS integer
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
@@ -1657,7 +1656,7 @@ CREATE OR REPLACE FUNCTION app.release_tasks(worker_id text, stopping boolean DE
 RETURNS integer
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     me app.workers;
@@ -1699,7 +1698,7 @@ GRANT EXECUTE ON FUNCTION app.release_tasks(text, boolean) TO geomill_worker;
 CREATE OR REPLACE FUNCTION app.reopen_tasks(stage_id bigint, task_ids bigint[])
 RETURNS integer
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     reopened integer;
@@ -1738,7 +1737,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.require_batch(max_tasks integer)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF max_tasks IS NULL OR max_tasks NOT BETWEEN 0 AND 10000 THEN
@@ -1755,7 +1754,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.require_error(error jsonb)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT app.is_error(error) THEN
@@ -1773,7 +1772,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.require_job(job_id text)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM app.jobs AS j WHERE j.job_id = require_job.job_id) THEN
@@ -1793,7 +1792,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.require_read_committed()
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -1819,7 +1818,7 @@ CREATE OR REPLACE FUNCTION app.require_stac_items(items jsonb)
 RETURNS void
 LANGUAGE plpgsql
 IMMUTABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF items IS NULL OR jsonb_typeof(items) <> 'array' THEN
@@ -1843,7 +1842,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.require_task(task_id bigint)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.task_id = require_task.task_id) THEN
@@ -1860,7 +1859,7 @@ CREATE OR REPLACE FUNCTION app.results_array(stage_id bigint)
 RETURNS jsonb
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(jsonb_agg(r.result_data ORDER BY r.task_id), '[]')
       FROM app.task_results AS r
@@ -1877,7 +1876,7 @@ CREATE OR REPLACE FUNCTION app.resume_client(client_id text)
 RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
@@ -1913,7 +1912,7 @@ CREATE OR REPLACE FUNCTION app.resume_task_type(task_type text)
 RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM app.paused_task_types AS p WHERE p.task_type = resume_task_type.task_type;
@@ -1935,7 +1934,7 @@ CREATE OR REPLACE FUNCTION app.retry_at(task_id bigint, attempt integer, error j
 RETURNS timestamptz
 LANGUAGE sql
 VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT app.clock()
            + least(d.backoff_max_seconds, d.backoff_seconds * 2 ^ least(retry_at.attempt - t.forgiven - 1, 60)) * (0.75 + random() * 0.5)
@@ -1960,7 +1959,7 @@ CREATE OR REPLACE FUNCTION app.retry_job(job_id text)
 RETURNS integer
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job app.jobs;
@@ -1984,7 +1983,7 @@ BEGIN
     RETURN reopened;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.retry_job(text) TO geomill_worker, geomill_admin, geomill_api;
+GRANT EXECUTE ON FUNCTION app.retry_job(text) TO geomill_worker, geomill_admin;
 
 -- app.run_janitor: find the dead both ways, take back what they held, and repair what should have advanced.
 --
@@ -2001,7 +2000,7 @@ CREATE OR REPLACE FUNCTION app.run_janitor()
 RETURNS bigint
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     run bigint;
@@ -2226,7 +2225,7 @@ GRANT EXECUTE ON FUNCTION app.schedule_job(text, text, text, jsonb, jsonb, text,
 CREATE OR REPLACE FUNCTION app.settle(task_ids bigint[])
 RETURNS TABLE (stage_id bigint, remaining integer, advanced boolean)
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this record;
@@ -2265,7 +2264,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.settle_all(task_ids bigint[])
 RETURNS boolean
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     doomed record;
@@ -2302,7 +2301,7 @@ CREATE OR REPLACE FUNCTION app.sha256_hex(value text)
 RETURNS text
 LANGUAGE sql
 IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex');
 $$;
@@ -2739,7 +2738,7 @@ CREATE OR REPLACE FUNCTION app.stac_time(value timestamptz)
 RETURNS text
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT replace(to_char(value AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z');
 $$;
@@ -2872,7 +2871,7 @@ CREATE OR REPLACE FUNCTION app.stage_counts(
 )
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 -- Ranges of keys, whatever the tables' statistics say.
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -2993,7 +2992,7 @@ RETURNS TABLE (task_index integer, task_id bigint, status app.task_status, attem
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.task_index, t.task_id, t.status, e.attempt, i.item, e.error
       FROM app.stages AS s
@@ -3015,7 +3014,7 @@ RETURNS TABLE (task_index integer, task_id bigint, status app.task_status, resul
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.task_index, t.task_id, t.status, r.result_data
       FROM app.stages AS s
@@ -3033,7 +3032,7 @@ CREATE OR REPLACE FUNCTION app.stale_holdings(worker_key integer)
 RETURNS TABLE (task_id bigint, attempt integer, status app.task_status)
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT h.task_id, h.attempt, CASE WHEN t.attempt = h.attempt THEN t.status END
       FROM app.workers AS w
@@ -3059,11 +3058,11 @@ CREATE OR REPLACE FUNCTION app.submit_job(
 RETURNS varchar
 LANGUAGE sql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT app.submit_job_with(job_type, parameters, priority, platform_request_id, revision, NULL);
 $$;
-GRANT EXECUTE ON FUNCTION app.submit_job(text, jsonb, integer, text, integer) TO geomill_worker, geomill_api, geomill_admin;
+GRANT EXECUTE ON FUNCTION app.submit_job(text, jsonb, integer, text, integer) TO geomill_worker, geomill_admin;
 
 -- app.submit_job_with: submit_job for a caller that knows the correlation id (NULL: one is made).
 --
@@ -3075,7 +3074,7 @@ CREATE OR REPLACE FUNCTION app.submit_job_with(
 RETURNS varchar
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     problems jsonb := '[]';
@@ -3093,7 +3092,6 @@ BEGIN
         'revision', submit_job_with.revision, 'correlation_id', submit_job_with.correlation_id), problems);
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.submit_job_with(text, jsonb, integer, text, integer, text) TO geomill_api;
 
 -- app.submit_job_with_options: submit_job for a job that is to wait for its time, to be the only one of its kind, or to be
 -- counted as a client's.
@@ -3111,7 +3109,7 @@ CREATE OR REPLACE FUNCTION app.submit_job_with_options(job_type text, parameters
 RETURNS varchar
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     checked record;
@@ -3135,7 +3133,7 @@ CREATE OR REPLACE FUNCTION app.take_tasks(
     worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz, OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[]
 )
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 -- The plan must not depend on how full the tables were when it was made.
 SET enable_seqscan = off
 SET enable_bitmapscan = off
@@ -3253,7 +3251,7 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 -- Compiling a plan would take a thousand times longer than running it.
 SET jit = off
 AS $$
@@ -3354,7 +3352,7 @@ CREATE OR REPLACE FUNCTION app.under_hold(task_id bigint, attempt integer)
 RETURNS boolean
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(pg_catalog.current_setting('geomill.hold', true) = task_id || ':' || attempt, false);
 $$;
@@ -3369,7 +3367,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.unpark_stages(this_moment timestamptz)
 RETURNS integer
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     due bigint[];
@@ -3425,7 +3423,7 @@ GRANT EXECUTE ON FUNCTION app.unschedule_job(text) TO geomill_worker, geomill_ad
 CREATE OR REPLACE FUNCTION app.update_updated_at_column()
 RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     NEW.updated_at := app.clock();
@@ -3468,7 +3466,7 @@ RETURNS text
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
@@ -3555,7 +3553,7 @@ GRANT EXECUTE ON FUNCTION app.why(text) TO geomill_worker, geomill_admin;
 CREATE OR REPLACE FUNCTION app.worker_key(worker_id text, task_types text[])
 RETURNS integer
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found_key integer;

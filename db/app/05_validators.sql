@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION app.validate_hello_world(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -34,7 +34,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_hello_world(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_ingest_vector: whether a value is valid parameters, generated from codegen.messages.vector.IngestVectorParameters.
 --
@@ -44,7 +43,7 @@ CREATE OR REPLACE FUNCTION app.validate_ingest_vector(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -321,7 +320,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_ingest_vector(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_stac_catalog_vectors: whether a value is valid parameters, generated from codegen.messages.vector.VectorCatalogParameters.
 --
@@ -331,7 +329,7 @@ CREATE OR REPLACE FUNCTION app.validate_stac_catalog_vectors(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -475,7 +473,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_stac_catalog_vectors(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_validate_raster: whether a value is valid parameters, generated from codegen.messages.raster.ValidateRasterParameters.
 --
@@ -485,7 +482,7 @@ CREATE OR REPLACE FUNCTION app.validate_validate_raster(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -779,7 +776,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_validate_raster(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_process_raster: whether a value is valid parameters, generated from codegen.messages.raster.ProcessRasterParameters.
 --
@@ -789,7 +785,7 @@ CREATE OR REPLACE FUNCTION app.validate_process_raster(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1089,7 +1085,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_process_raster(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_process_raster_collection: whether a value is valid parameters, generated from codegen.messages.raster.ProcessCollectionParameters.
 --
@@ -1099,7 +1094,7 @@ CREATE OR REPLACE FUNCTION app.validate_process_raster_collection(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1412,7 +1407,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_process_raster_collection(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_create_mosaic_json: whether a value is valid parameters, generated from codegen.messages.raster.MosaicParameters.
 --
@@ -1422,7 +1416,7 @@ CREATE OR REPLACE FUNCTION app.validate_create_mosaic_json(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1506,7 +1500,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_create_mosaic_json(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_discard_artefacts: whether a value is valid parameters, generated from codegen.messages.discard.DiscardParameters.
 --
@@ -1516,7 +1509,7 @@ CREATE OR REPLACE FUNCTION app.validate_discard_artefacts(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1573,7 +1566,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_discard_artefacts(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_unpublish_vector: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishParameters.
 --
@@ -1583,7 +1575,7 @@ CREATE OR REPLACE FUNCTION app.validate_unpublish_vector(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1635,7 +1627,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_unpublish_vector(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_unpublish_raster: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishParameters.
 --
@@ -1645,7 +1636,7 @@ CREATE OR REPLACE FUNCTION app.validate_unpublish_raster(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1697,7 +1688,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_unpublish_raster(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_unpublish_collection: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishParameters.
 --
@@ -1707,7 +1697,7 @@ CREATE OR REPLACE FUNCTION app.validate_unpublish_collection(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1759,7 +1749,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_unpublish_collection(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_deliver_webhook: whether a value is valid parameters, generated from codegen.messages.webhook.DeliverParameters.
 --
@@ -1769,7 +1758,7 @@ CREATE OR REPLACE FUNCTION app.validate_deliver_webhook(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1788,7 +1777,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_deliver_webhook(jsonb) TO geomill_api, geomill_worker;
 
 -- app.validate_submit_options: whether a value is valid options, generated from codegen.messages.submit.SubmitOptions.
 --
@@ -1798,7 +1786,7 @@ CREATE OR REPLACE FUNCTION app.validate_submit_options(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1934,4 +1922,3 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'options') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION app.validate_submit_options(jsonb) TO geomill_api, geomill_worker;

@@ -8,7 +8,7 @@
 CREATE OR REPLACE FUNCTION geo.geometry_problem(wkb bytea, source_srid integer, source_wkt text, OUT code text, OUT reason text)
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shape public.geometry;

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION h3.update_updated_at_column()
 RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();

@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION platform.allow_source_root(client_id text, root text)
 RETURNS text
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     folder CONSTANT text := CASE WHEN root LIKE '%/' THEN root ELSE root || '/' END;
@@ -47,7 +47,7 @@ CREATE OR REPLACE FUNCTION platform.begin_delivery(task_id bigint, attempt integ
 RETURNS TABLE (delivery_id bigint, callback_url text, message_id text, body text, client_id text, generations integer[])
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(begin_delivery.task_id, begin_delivery.attempt);
@@ -83,7 +83,7 @@ CREATE OR REPLACE FUNCTION platform.cancel_request(request_id text, reason text 
 RETURNS jsonb
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -129,7 +129,7 @@ CREATE OR REPLACE FUNCTION platform.check_config(
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     types CONSTANT platform.request_type[] := CASE WHEN request_type IS NULL THEN enum_range(NULL::platform.request_type) ELSE ARRAY[request_type] END;
@@ -168,7 +168,7 @@ CREATE OR REPLACE FUNCTION platform.check_request(
     processing_config jsonb, callback_url text, client_request_id text, OUT wanted platform.requests, OUT problems jsonb
 )
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     known_types CONSTANT text[] := enum_range(NULL::platform.request_type)::text[];
@@ -245,7 +245,7 @@ CREATE OR REPLACE FUNCTION platform.content_hash(request_type platform.request_t
 RETURNS text
 LANGUAGE sql
 IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request_type::text,
@@ -266,7 +266,7 @@ CREATE OR REPLACE FUNCTION platform.create_client(client_id text, login_role tex
 RETURNS jsonb
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     problems jsonb;
@@ -324,7 +324,7 @@ RETURNS varchar
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.client_id FROM platform.clients AS c WHERE c.login_role = session_user::text AND c.is_active;
 $$;
@@ -349,7 +349,7 @@ CREATE OR REPLACE FUNCTION platform.decide_resubmission(
 )
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     same_content CONSTANT boolean := existing.content_hash = wanted.content_hash;
@@ -402,7 +402,7 @@ GRANT EXECUTE ON FUNCTION platform.decide_resubmission(platform.requests, platfo
 CREATE OR REPLACE FUNCTION platform.delivery_ended(job_id text)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job app.jobs;
@@ -430,7 +430,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.delivery_of_task(task_id bigint, attempt integer)
 RETURNS platform.webhook_deliveries
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job app.jobs;
@@ -462,7 +462,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.discard_revision(request platform.requests, revision integer)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF request.unpublish_revision >= coalesce(request.published_revision, 0) THEN
@@ -492,7 +492,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.end_request(request_id text, status platform.request_status, error jsonb)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     succeeded CONSTANT boolean := end_request.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status);
@@ -547,7 +547,7 @@ CREATE OR REPLACE FUNCTION platform.get_rejects(request_id text, limit_rows inte
 RETURNS TABLE (reject_id bigint, revision integer, source varchar, source_row bigint, code varchar, reason text, properties jsonb, created_at timestamptz)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -576,7 +576,7 @@ CREATE OR REPLACE FUNCTION platform.get_request_status(request_id text)
 RETURNS jsonb
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -601,7 +601,7 @@ RETURNS jsonb
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH moment AS (
         SELECT app.clock() AS at
@@ -659,7 +659,7 @@ CREATE OR REPLACE FUNCTION platform.infer_request_type(
 )
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     extension CONSTANT text := lower(substring(infer_request_type.source_path FROM '\.([A-Za-z0-9]+)$') COLLATE "C");
@@ -699,7 +699,7 @@ GRANT EXECUTE ON FUNCTION platform.infer_request_type(text) TO geomill_api;
 CREATE OR REPLACE FUNCTION platform.job_ended(job_id text)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job app.jobs;
@@ -766,7 +766,7 @@ CREATE OR REPLACE FUNCTION platform.job_parameters(request_id text, job_type tex
 RETURNS jsonb
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}')
       FROM platform.requests AS r
@@ -792,7 +792,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.job_started(job_id text)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     request varchar(32);
@@ -816,7 +816,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.keep_collection(collection jsonb)
 RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO platform.published_collections AS p (collection, request_id, document)
     VALUES (keep_collection.collection ->> 'id', keep_collection.collection ->> 'geomill:request_id', keep_collection.collection)
@@ -830,7 +830,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.keep_items(items jsonb)
 RETURNS void
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO platform.published_items AS p (collection, item_id, request_id, revision, document)
     SELECT i ->> 'collection', i ->> 'id', i #>> '{properties,geomill:request_id}',
@@ -857,7 +857,7 @@ RETURNS SETOF record
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     wanted CONSTANT text := list_deliveries.status;
@@ -901,7 +901,7 @@ CREATE OR REPLACE FUNCTION platform.list_requests(
 RETURNS SETOF record
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -936,7 +936,7 @@ GRANT EXECUTE ON FUNCTION platform.list_requests(text, integer, timestamptz) TO 
 CREATE OR REPLACE FUNCTION platform.lock_delivery(delivery_id bigint)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM FROM platform.webhook_deliveries AS d JOIN platform.requests AS r ON r.request_id = d.request_id
@@ -952,7 +952,7 @@ $$;
 CREATE OR REPLACE FUNCTION platform.mark_delivery(delivery_id bigint, status platform.delivery_status, error text)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE platform.requests AS r SET callback_status = mark_delivery.status
@@ -980,7 +980,7 @@ CREATE OR REPLACE FUNCTION platform.name_request(
 )
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     identity CONSTANT text := concat_ws('_', wanted.dataset_id, wanted.resource_id, wanted.version_id);
@@ -1077,7 +1077,7 @@ CREATE OR REPLACE FUNCTION platform.record_call(client_id text, function_name te
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF current_setting('transaction_read_only') = 'off' THEN
@@ -1100,7 +1100,7 @@ CREATE OR REPLACE FUNCTION platform.record_failed_call(task_id bigint, attempt i
 RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(record_failed_call.task_id, record_failed_call.attempt);
@@ -1127,7 +1127,7 @@ CREATE OR REPLACE FUNCTION platform.record_rejects(task_id bigint, attempt integ
 RETURNS integer
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job app.jobs;
@@ -1175,7 +1175,7 @@ CREATE OR REPLACE FUNCTION platform.recover_from_wipe(
     leftovers jsonb, OUT requests text[], OUT deliveries bigint, OUT removals text[], OUT taken_up bigint
 )
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
@@ -1212,7 +1212,7 @@ CREATE OR REPLACE FUNCTION platform.redeliver_webhook(delivery_id bigint)
 RETURNS varchar
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM platform.webhook_deliveries AS d WHERE d.delivery_id = redeliver_webhook.delivery_id) THEN
@@ -1235,7 +1235,7 @@ GRANT EXECUTE ON FUNCTION platform.redeliver_webhook(bigint) TO geomill_admin;
 CREATE OR REPLACE FUNCTION platform.refuse(problems jsonb)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     states text[];
@@ -1262,7 +1262,7 @@ GRANT EXECUTE ON FUNCTION platform.refuse(jsonb) TO geomill_api;
 CREATE OR REPLACE FUNCTION platform.refuse_transition()
 RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     old_label CONSTANT text := to_jsonb(OLD) ->> TG_ARGV[0];
@@ -1287,7 +1287,7 @@ CREATE OR REPLACE FUNCTION platform.request_id(client_id text, dataset_id text, 
 RETURNS text
 LANGUAGE sql
 IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT left(app.sha256_hex(app.canonical_json(jsonb_build_array(client_id, dataset_id, resource_id, version_id))), 32);
 $$;
@@ -1306,7 +1306,7 @@ RETURNS TABLE (percent integer, job_type varchar, stage integer, total_stages in
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH planned AS (
         SELECT s.sequence, s.job_id, s.job_type, w.weight, p.stage, p.total_stages, p.stage_name, p.tasks, p.completed, p.failed, p.fraction
@@ -1336,7 +1336,7 @@ RETURNS platform.clients
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client platform.clients;
@@ -1360,7 +1360,7 @@ CREATE OR REPLACE FUNCTION platform.require_ended(request platform.requests)
 RETURNS void
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF request.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) THEN
@@ -1380,7 +1380,7 @@ CREATE OR REPLACE FUNCTION platform.require_limit(limit_rows integer)
 RETURNS void
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF limit_rows IS NULL OR limit_rows NOT BETWEEN 1 AND 1000 THEN
@@ -1400,7 +1400,7 @@ CREATE OR REPLACE FUNCTION platform.require_request(client platform.clients, req
 RETURNS platform.requests
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     request platform.requests;
@@ -1424,7 +1424,7 @@ GRANT EXECUTE ON FUNCTION platform.require_request(platform.clients, text) TO ge
 CREATE OR REPLACE FUNCTION platform.reserve_table(named platform.requests)
 RETURNS text
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     candidate text;
@@ -1459,7 +1459,7 @@ CREATE OR REPLACE FUNCTION platform.retry_request(request_id text)
 RETURNS jsonb
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -1493,7 +1493,7 @@ CREATE OR REPLACE FUNCTION platform.revision_result(
 )
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH reported AS (
         SELECT s.sequence, j.job_id, j.job_type, j.status, CASE WHEN jsonb_typeof(j.result_data) = 'object' THEN j.result_data ELSE '{}' END AS result
@@ -1538,7 +1538,7 @@ CREATE OR REPLACE FUNCTION platform.rotate_webhook_secret(client_id text, overla
 RETURNS integer
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     generation integer;
@@ -1614,7 +1614,7 @@ CREATE OR REPLACE FUNCTION platform.slug(value text)
 RETURNS text
 LANGUAGE sql
 IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN length(named.slug) <= 63 THEN named.slug
                 ELSE left(named.slug, 54) || '_' || left(app.sha256_hex(slug.value), 8) END
@@ -1638,7 +1638,7 @@ CREATE OR REPLACE FUNCTION platform.source_path_problems(source_path text, roots
 RETURNS jsonb
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     scheme CONSTANT text := lower(substring(source_path FROM '^([A-Za-z][A-Za-z0-9+.-]*)://') COLLATE "C");
@@ -1699,7 +1699,7 @@ CREATE OR REPLACE FUNCTION platform.source_problems(client_id text, source_path 
 RETURNS jsonb
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     roots CONSTANT text[] := ARRAY(SELECT s.root::text FROM platform.source_roots AS s WHERE s.client_id = source_problems.client_id ORDER BY s.root);
@@ -1774,7 +1774,7 @@ CREATE OR REPLACE FUNCTION platform.stac_search(search jsonb DEFAULT '{}')
 RETURNS jsonb
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -1834,7 +1834,7 @@ GRANT EXECUTE ON FUNCTION platform.stac_search(jsonb) TO geomill_client;
 CREATE OR REPLACE FUNCTION platform.start_delivery(delivery_id bigint)
 RETURNS varchar
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     me CONSTANT bigint := start_delivery.delivery_id;
@@ -1865,7 +1865,7 @@ CREATE OR REPLACE FUNCTION platform.start_jobs(request_id text)
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO platform.request_jobs (request_id, revision, sequence, job_type, created_at)
@@ -1886,7 +1886,7 @@ GRANT EXECUTE ON FUNCTION platform.start_jobs(text) TO geomill_api;
 CREATE OR REPLACE FUNCTION platform.start_revision(named platform.requests)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE platform.requests AS r
@@ -1913,7 +1913,7 @@ CREATE OR REPLACE FUNCTION platform.start_unpublish(request platform.requests)
 RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     now_is platform.requests;
@@ -1961,7 +1961,7 @@ GRANT EXECUTE ON FUNCTION platform.start_unpublish(platform.requests) TO geomill
 CREATE OR REPLACE FUNCTION platform.status_document(client platform.clients, request_id text)
 RETURNS jsonb
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     request CONSTANT platform.requests := platform.require_request(client, status_document.request_id);
@@ -2009,7 +2009,7 @@ GRANT EXECUTE ON FUNCTION platform.status_document(platform.clients, text) TO ge
 CREATE OR REPLACE FUNCTION platform.submit_checked(wanted platform.requests, client platform.clients, dry_run boolean)
 RETURNS TABLE (request_id varchar, status text, created boolean, status_url text, revision integer, warnings jsonb)
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     names record;
@@ -2097,7 +2097,7 @@ GRANT EXECUTE ON FUNCTION platform.submit_checked(platform.requests, platform.cl
 CREATE OR REPLACE FUNCTION platform.submit_next_job(request_id text, previous jsonb)
 RETURNS varchar
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     request platform.requests;
@@ -2142,7 +2142,7 @@ CREATE OR REPLACE FUNCTION platform.submit_request(
 RETURNS TABLE (request_id varchar, status text, created boolean, status_url text, revision integer, warnings jsonb)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -2171,7 +2171,7 @@ CREATE OR REPLACE FUNCTION platform.submit_requests(requests jsonb)
 RETURNS TABLE (request_id varchar, status text, created boolean, status_url text, revision integer, warnings jsonb)
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -2238,7 +2238,7 @@ GRANT EXECUTE ON FUNCTION platform.submit_requests(jsonb) TO geomill_client;
 CREATE OR REPLACE FUNCTION platform.submit_unpublish(request platform.requests, revision integer, for_request text)
 RETURNS varchar
 LANGUAGE sql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT app.submit_job_with(
         u.job_type,
@@ -2264,7 +2264,7 @@ RETURNS text
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(
         (SELECT t.request_id FROM platform.geo_tables AS t WHERE t.table_name = table_holder.table_name),
@@ -2281,7 +2281,7 @@ CREATE OR REPLACE FUNCTION platform.text_problem(field text, value text, longest
 RETURNS jsonb
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE
         WHEN value IS NULL AND NOT required THEN NULL
@@ -2316,7 +2316,7 @@ RETURNS jsonb
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH request AS (
         SELECT r.*, coalesce(r.published_revision, 0) AS shown FROM platform.requests AS r WHERE r.request_id = unpublish_document.request_id
@@ -2370,7 +2370,7 @@ GRANT EXECUTE ON FUNCTION platform.unpublish_document(text, boolean) TO geomill_
 CREATE OR REPLACE FUNCTION platform.unpublish_ended(request platform.requests, job app.jobs)
 RETURNS void
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- An operator may have taken up a job of the revision: then it is running again.
@@ -2404,7 +2404,7 @@ CREATE OR REPLACE FUNCTION platform.unpublish_job(request_id text, revision inte
 RETURNS app.jobs
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT j FROM app.jobs AS j
      WHERE j.platform_request_id = unpublish_job.request_id AND j.revision = unpublish_job.revision
@@ -2427,7 +2427,7 @@ CREATE OR REPLACE FUNCTION platform.unpublish_request(request_id text, dry_run b
 RETURNS jsonb
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     client CONSTANT platform.clients := platform.require_client();
@@ -2452,7 +2452,7 @@ GRANT EXECUTE ON FUNCTION platform.unpublish_request(text, boolean) TO geomill_c
 CREATE OR REPLACE FUNCTION platform.update_updated_at_column()
 RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     NEW.updated_at := app.clock();
@@ -2467,7 +2467,7 @@ CREATE OR REPLACE FUNCTION platform.warning(code text, message text, remediation
 RETURNS jsonb
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object('code', code, 'message', message, 'remediation', remediation);
 $$;
@@ -2480,7 +2480,7 @@ CREATE OR REPLACE FUNCTION platform.webhook_payload(request platform.requests)
 RETURNS jsonb
 LANGUAGE sql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
         'request_id', request.request_id, 'dataset_id', request.dataset_id, 'resource_id', request.resource_id, 'version_id', request.version_id,

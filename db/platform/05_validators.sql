@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION platform.validate_vector_config(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -227,7 +227,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'processing_config') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION platform.validate_vector_config(jsonb) TO geomill_api;
 
 -- platform.validate_raster_config: whether a value is valid processing_config, generated from codegen.messages.request.RasterConfig.
 --
@@ -237,7 +236,7 @@ CREATE OR REPLACE FUNCTION platform.validate_raster_config(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -466,7 +465,6 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'processing_config') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION platform.validate_raster_config(jsonb) TO geomill_api;
 
 -- platform.validate_collection_config: whether a value is valid processing_config, generated from codegen.messages.request.CollectionConfig.
 --
@@ -476,7 +474,7 @@ CREATE OR REPLACE FUNCTION platform.validate_collection_config(value jsonb)
 RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -724,4 +722,3 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'processing_config') AS c;
 $$;
-GRANT EXECUTE ON FUNCTION platform.validate_collection_config(jsonb) TO geomill_api;

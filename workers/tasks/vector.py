@@ -81,6 +81,7 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
         # Left behind where app was rebuilt under a running job: nobody else can have this name.
         effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
         effects.connection.execute(builder.create_table(columns, geometry_type, staging, publish.SCHEMA))
+        publish.hand_over(effects.connection, staging)
         return effects.complete(decided.model_dump(mode="json"))
 
 

@@ -21,6 +21,7 @@ from workers.geo_table import GeoTableBuilder, TableColumn, named_after, rename_
 
 SCHEMA = "geo"
 READER = "geomill_reader"
+WORKERS = "geomill_worker"
 LOCK_ATTEMPTS = 30
 LOCK_SECONDS = 1
 _STAGING = 24
@@ -64,6 +65,11 @@ class Contents:
 def staging_name(job_id: str) -> str:
     """The table that a job loads into."""
     return f"_load_{job_id[:_STAGING]}"
+
+
+def hand_over(connection: psycopg.Connection[Any], staging: str) -> None:
+    """Give a table to all workers: the one that replaces or removes it may have another login than this one."""
+    connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(SCHEMA, staging), sql.Identifier(WORKERS)))
 
 
 def contents(connection: psycopg.Connection[Any], table: str, geometry_column: str) -> Contents:

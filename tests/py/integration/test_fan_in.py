@@ -90,7 +90,7 @@ def test_without_the_fan_in_lock_jobs_are_stranded(race: Any) -> None:
     with race.connect("superuser") as admin:
         admin.execute(
             "CREATE OR REPLACE FUNCTION app.lock_jobs(task_ids bigint[], alone bigint[] DEFAULT '{}') RETURNS void"
-            " LANGUAGE plpgsql SET search_path = '' AS $$ BEGIN END; $$"
+            " LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$ BEGIN END; $$"
         )
         drain(race.dsn("superuser"), admin, processes=16, seconds=15)
         assert one(admin, "SELECT count(*) FROM app.jobs WHERE status IN ('pending', 'processing')") > 0

@@ -1,0 +1,419 @@
+"""What each role may do, all of it, and that everything else is refused: tried, as logins of the test's own.
+
+The tables here are allowlists. A function, table or schema that is new and open to a role fails a test until it is listed,
+so that whoever opens something says so here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from tests.py.support.server import Database, Server
+
+Role = Literal["worker", "client", "gateway", "admin", "reader", "api", "stranger"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""The group roles without geomill_, and a login that is in none of them."""
+
+SCHEMAS = ("app", "platform", "geo", "h3", "pgstac", "public")
+OURS = ["app", "platform", "geo", "h3"]
+
+EXECUTES: Mapping[Role, str] = {
+    "client": """
+        platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
+        platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
+    """,
+    "gateway": "",
+    "reader": "",
+    "stranger": "",
+    "worker": """
+        app.advance_job_stage app.cancel_job app.check_job_completion app.claim_tasks app.clock app.complete_task_and_check_stage
+        app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.pause_task_type
+        app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks app.require_read_committed
+        app.resume_task_type app.retry_job app.run_janitor app.stac_delete_collection app.stac_delete_items app.stac_discard_items
+        app.stac_ensure_collection app.stac_retire_items app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw
+        app.stage_errors app.stage_results app.submit_job app.turn app.why
+        geo.geometry_problem geo.update_updated_at_column h3.update_updated_at_column
+        platform.begin_delivery platform.record_failed_call platform.record_rejects
+    """,
+    "admin": """
+        app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.job_progress app.pause_task_type app.redrive_task
+        app.resume_task_type app.retry_job app.run_janitor app.stage_errors app.stage_results app.submit_job app.why
+        platform.allow_source_root platform.create_client platform.health platform.list_deliveries platform.redeliver_webhook
+        platform.rotate_webhook_secret
+    """,
+    # Its own, which clients call, and what those call that does not act for the owner.
+    "api": """
+        platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
+        platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
+        app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex
+        platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
+        platform.infer_request_type platform.name_request platform.record_call platform.refuse platform.request_id
+        platform.request_progress platform.require_client platform.require_ended platform.require_limit platform.require_request
+        platform.reserve_table platform.search_items platform.slug platform.source_path_problems platform.source_problems
+        platform.start_jobs platform.start_revision platform.start_unpublish platform.status_document platform.submit_checked
+        platform.table_holder platform.text_problem platform.unpublish_document platform.warning
+    """,
+}  # fmt: skip
+
+READS, WRITES = "SELECT", "SELECT INSERT UPDATE DELETE"
+TABLES: Mapping[Role, Mapping[str, str]] = {
+    "client": {},
+    "gateway": {},
+    "stranger": {},
+    "reader": {"h3.grids h3.reference_filters h3.grid_metadata": READS},
+    "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
+    "admin": {
+        "app.api_requests app.janitor_runs app.jobs app.paused_task_types app.schema_deployments app.stages app.task_errors": READS,
+        "app.task_results app.tasks app.workers platform.rebuilds platform.requests platform.webhook_deliveries": READS,
+        "h3.grids h3.reference_filters h3.grid_metadata": READS,
+    },
+    "api": {
+        "platform.clients platform.source_roots platform.rejects": READS,
+        "platform.requests": "SELECT INSERT UPDATE",
+        "platform.request_jobs platform.geo_tables": "SELECT INSERT",
+        "pgstac.items pgstac.collections pgstac.base_items pgstac.partition_stats pgstac.queryables pgstac.queryable_wrappers": READS,
+        "pgstac.cql2_ops pgstac.pgstac_settings pgstac.search_wheres": READS,
+    },
+}
+
+USES: Mapping[Role, str] = {
+    "worker": "app platform geo h3",
+    "client": "platform geo",
+    "gateway": "platform",
+    "admin": "app platform geo h3",
+    "reader": "geo h3",
+    "api": "app platform pgstac",
+    "stranger": "",
+}
+CREATES: Mapping[Role, str] = {role: "geo" if role == "worker" else "" for role in ROLES}
+
+# Not even what is theirs to call lets them do these.
+HACKS: Mapping[str, str] = {
+    "a table in public": "CREATE TABLE public.mine (x integer)",
+    "a function in public": "CREATE FUNCTION public.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "a table in app": "CREATE TABLE app.mine (x integer)",
+    "a function in app": "CREATE FUNCTION app.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "a table in platform": "CREATE TABLE platform.mine (x integer)",
+    "a table in pgstac": "CREATE TABLE pgstac.mine (x integer)",
+    "a schema": "CREATE SCHEMA mine",
+    "an extension": "CREATE EXTENSION dblink",
+    "a role": "CREATE ROLE geomill_test_mine",
+    "a group": "GRANT geomill_admin TO CURRENT_USER",
+    "another's function": "CREATE OR REPLACE FUNCTION app.clock() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
+    "another's settings": "ALTER FUNCTION app.clock() SET search_path = public",
+    "another's owner": "ALTER FUNCTION app.clock() OWNER TO CURRENT_USER",
+    "the end of a function": "DROP FUNCTION app.clock()",
+    "a wider table": "ALTER TABLE app.jobs ADD COLUMN mine integer",
+    "a trigger": "CREATE TRIGGER mine BEFORE UPDATE ON app.jobs FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "a rule": "CREATE RULE mine AS ON UPDATE TO app.jobs DO INSTEAD NOTHING",
+    "an open policy": "CREATE POLICY mine ON platform.requests USING (true)",
+    "no policies": "ALTER TABLE platform.requests DISABLE ROW LEVEL SECURITY",
+    "the end of a table": "DROP TABLE app.jobs",
+    "the end of a schema": "DROP SCHEMA app CASCADE",
+    "a lock on the claim path": "LOCK TABLE app.tasks IN ACCESS EXCLUSIVE MODE",
+    "another's defaults": "ALTER DEFAULT PRIVILEGES FOR ROLE geomill_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC",
+    "an event trigger": "CREATE EVENT TRIGGER mine ON ddl_command_start EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
+    "no triggers": "SET session_replication_role = replica",
+    "the superuser": "SET SESSION AUTHORIZATION postgres",
+    "a file": "SELECT pg_read_file('/etc/hostname')",
+    "a file to write": "COPY (SELECT 1) TO '/tmp/geomill_test_mine'",
+    "a program": "COPY (SELECT 1) TO PROGRAM 'true'",
+    "the server's settings": "ALTER SYSTEM SET work_mem = '1GB'",
+    "the server's log": "SELECT pg_rotate_logfile()",
+    "others' passwords": "SELECT rolpassword FROM pg_authid",
+}
+
+
+@dataclass(frozen=True)
+class Logins:
+    """A database, and a login for each role: a member of the group, or of nothing."""
+
+    database: Database
+    names: Mapping[Role, str]
+
+    @contextmanager
+    def acting_as(self, role: Role) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction of that login, rolled back at the end."""
+        with self.database.connect(autocommit=False) as connection:
+            connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(self.names[role])))
+            yield connection
+            connection.rollback()
+
+    def refused(self, role: Role, statement: str | sql.Composed) -> bool:
+        """Whether a statement fails for want of a right. Whatever else it does is undone."""
+        with self.acting_as(role) as connection:
+            return refused(connection, statement)
+
+
+def refused(connection: psycopg.Connection[Any], statement: str | sql.Composed) -> bool:
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement.encode() if isinstance(statement, str) else statement)
+    except errors.InsufficientPrivilege:
+        return True
+    except psycopg.Error:
+        return False
+    return False
+
+
+@pytest.fixture(scope="module")
+def logins(server: Server, module_database: Database) -> Iterator[Logins]:
+    names: dict[Role, str] = {role: f"geomill_test_{role}_{uuid.uuid4().hex[:8]}" for role in ROLES}
+    with psycopg.connect(server.superuser_dsn, autocommit=True) as connection:
+        for role, name in names.items():
+            group = sql.SQL("") if role == "stranger" else sql.SQL(" IN ROLE {}").format(sql.Identifier(f"geomill_{role}"))
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)) + group)
+        try:
+            yield Logins(module_database, names)
+        finally:
+            for name in names.values():
+                with module_database.connect() as inside:
+                    inside.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("role", ROLES)
+class TestEachRole:
+    def test_executes_these_functions_and_no_others(self, logins: Logins, role: Role) -> None:
+        with logins.database.connect() as connection:
+            rows = connection.execute(
+                """
+                SELECT p.pronamespace::regnamespace || '.' || p.proname
+                  FROM pg_proc AS p
+                 WHERE p.pronamespace::regnamespace::text = ANY (%s) AND has_function_privilege(%s, p.oid, 'EXECUTE')
+                """,
+                [OURS, logins.names[role]],
+            )
+            assert {row[0] for row in rows} == set(EXECUTES[role].split())
+
+    def test_does_this_to_tables_and_nothing_else(self, logins: Logins, role: Role) -> None:
+        allowed = {
+            (table, privilege)
+            for tables, privileges in TABLES[role].items()
+            for table in tables.split()
+            for privilege in privileges.split()
+        }
+        with logins.database.connect() as connection:
+            tables = connection.execute(
+                """
+                SELECT n.nspname, c.relname, min(a.attname)
+                  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                  JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated = '' AND a.attidentity = ''
+                 WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                 GROUP BY n.nspname, c.relname
+                """,
+                [[*OURS, "pgstac"]],
+            ).fetchall()
+        assert len(tables) > 40
+        done = set()
+        with logins.acting_as(role) as connection:
+            for schema, name, column in tables:
+                table, some = sql.Identifier(schema, name), sql.Identifier(column)
+                tried = {
+                    "SELECT": sql.SQL("SELECT FROM {} LIMIT 0").format(table),
+                    "INSERT": sql.SQL("INSERT INTO {} DEFAULT VALUES").format(table),
+                    "UPDATE": sql.SQL("UPDATE {} SET {} = DEFAULT WHERE false").format(table, some),
+                    "DELETE": sql.SQL("DELETE FROM {} WHERE false").format(table),
+                    "TRUNCATE": sql.SQL("TRUNCATE {}").format(table),
+                }
+                done |= {(f"{schema}.{name}", privilege) for privilege, statement in tried.items() if not refused(connection, statement)}
+        assert done == allowed
+
+    def test_has_no_right_on_a_column_or_a_sequence_alone(self, logins: Logins, role: Role) -> None:
+        with logins.database.connect() as connection:
+            columns = connection.execute(
+                """
+                SELECT c.oid::regclass::text, p.privilege
+                  FROM pg_class AS c CROSS JOIN unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS p (privilege)
+                 WHERE c.relnamespace::regnamespace::text = ANY (%(schemas)s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                   AND has_any_column_privilege(%(role)s, c.oid, p.privilege) AND NOT has_table_privilege(%(role)s, c.oid, p.privilege)
+                """,
+                {"schemas": OURS, "role": logins.names[role]},
+            ).fetchall()
+            sequences = connection.execute(
+                """
+                SELECT c.oid::regclass::text
+                  FROM pg_class AS c
+                 WHERE c.relnamespace::regnamespace::text = ANY (%(schemas)s) AND c.relkind = 'S'
+                   AND has_sequence_privilege(%(role)s, c.oid, 'USAGE, SELECT, UPDATE')
+                """,
+                {"schemas": [*OURS, "pgstac"], "role": logins.names[role]},
+            ).fetchall()
+        assert columns == []
+        assert sequences == []
+
+    @pytest.mark.parametrize(("privilege", "expected"), [("USAGE", USES), ("CREATE", CREATES)])
+    def test_uses_and_creates_in_these_schemas(self, logins: Logins, role: Role, privilege: str, expected: Mapping[Role, str]) -> None:
+        public = {"public"} if privilege == "USAGE" else set()
+        with logins.database.connect() as connection:
+            rows = connection.execute(
+                "SELECT n.nspname FROM pg_namespace AS n WHERE n.nspname = ANY (%s) AND has_schema_privilege(%s, n.oid, %s)",
+                [list(SCHEMAS), logins.names[role], privilege],
+            )
+            assert {row[0] for row in rows} == set(expected[role].split()) | public
+
+    def test_becomes_nobody_else(self, logins: Logins, role: Role) -> None:
+        with logins.database.connect() as connection:
+            others = [row[0] for row in connection.execute("SELECT rolname FROM pg_roles WHERE rolname <> %s", [f"geomill_{role}"])]
+        become = set()
+        with logins.acting_as(role) as connection:
+            for other in others:
+                if not refused(connection, sql.SQL("SET ROLE {}").format(sql.Identifier(other))):
+                    become.add(other)
+        assert become == {logins.names[role]}
+
+    @pytest.mark.parametrize("hack", HACKS)
+    def test_cannot_have(self, logins: Logins, role: Role, hack: str) -> None:
+        assert logins.refused(role, HACKS[hack])
+
+    def test_row_security_cannot_be_left_out(self, logins: Logins, role: Role) -> None:
+        with logins.acting_as(role) as connection:
+            connection.execute("SET LOCAL row_security = off")
+            if role == "admin":  # whose policy shows it all
+                assert connection.execute("SELECT count(*) FROM platform.requests").fetchone() == (0,)
+            else:
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute("SELECT count(*) FROM platform.requests")
+
+
+class TestWhatIsMadeLater:
+    """Default privileges: nothing that our roles make later is open to strangers, not even for a moment."""
+
+    @pytest.mark.parametrize("schema", OURS)
+    @pytest.mark.parametrize("maker", ["geomill_owner", "geomill_worker", "geomill_api"])
+    def test_is_closed_to_everybody(self, logins: Logins, schema: str, maker: str) -> None:
+        with logins.database.connect(autocommit=False) as connection:
+            connection.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), sql.Identifier(maker)))
+            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(maker)))
+            names = {kind: sql.Identifier(schema, f"later_{kind}") for kind in ("table", "view", "sequence", "function", "procedure")}
+            connection.execute(sql.SQL("CREATE TABLE {} (x integer)").format(names["table"]))
+            connection.execute(sql.SQL("CREATE VIEW {} AS SELECT 1 AS x").format(names["view"]))
+            connection.execute(sql.SQL("CREATE SEQUENCE {}").format(names["sequence"]))
+            connection.execute(sql.SQL("CREATE FUNCTION {}() RETURNS integer LANGUAGE sql AS 'SELECT 1'").format(names["function"]))
+            connection.execute(sql.SQL("CREATE PROCEDURE {}() LANGUAGE sql AS 'SELECT 1'").format(names["procedure"]))
+            connection.execute("RESET ROLE")
+            others = [name for role, name in logins.names.items() if f"geomill_{role}" != maker]
+            open_to = connection.execute(
+                """
+                SELECT c.relname, r.name
+                  FROM pg_class AS c CROSS JOIN unnest(%(others)s::text[]) AS r (name)
+                 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relname LIKE 'later%%'
+                   AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(r.name, c.oid, 'USAGE, SELECT, UPDATE')
+                       ELSE has_table_privilege(r.name, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') END
+                UNION ALL
+                SELECT p.proname, r.name
+                  FROM pg_proc AS p CROSS JOIN unnest(%(others)s::text[]) AS r (name)
+                 WHERE p.pronamespace = %(schema)s::regnamespace AND p.proname LIKE 'later%%'
+                   AND has_function_privilege(r.name, p.oid, 'EXECUTE')
+                """,
+                {"schema": schema, "others": others},
+            ).fetchall()
+            connection.rollback()
+        assert open_to == []
+
+
+class TestTricks:
+    """Objects that a caller puts where an unqualified name would find them first."""
+
+    def test_every_function_pins_its_search_path(self, module_database: Database) -> None:
+        with module_database.connect() as connection:
+            rows = connection.execute(
+                """
+                SELECT DISTINCT setting
+                  FROM pg_proc AS p
+                  LEFT JOIN LATERAL (SELECT s FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%%') AS c (setting) ON true
+                 WHERE p.pronamespace::regnamespace::text = ANY (%s)
+                """,
+                [OURS],
+            )
+            assert {row[0] for row in rows} == {"search_path=pg_catalog, pg_temp", "search_path=pgstac, public, pg_temp"}
+
+    def test_temporary_tables_and_a_search_path_of_ones_own_change_no_answer(self, database: Database) -> None:
+        asked = "SELECT status, created, revision FROM platform.submit_request('d', 'r', 'v', '/srv/hub/x.gpkg', dry_run => true)"
+        with database.connect() as connection:
+            connection.execute("SELECT platform.allow_source_root('ddh_v1', '/srv/hub/')")
+        with database.connect("ddh", autocommit=False) as connection:
+            straight = connection.execute(asked).fetchall()
+            for table in (
+                "clients",
+                "requests",
+                "source_roots",
+                "jobs",
+                "job_types",
+                "pg_class",
+                "pg_roles",
+                "pg_proc",
+                "items",
+                "collections",
+            ):
+                connection.execute(
+                    sql.SQL("CREATE TEMPORARY TABLE {} (client_id text, login_role text, is_active boolean)").format(sql.Identifier(table))
+                )
+            for function in ("now()", "clock_timestamp()", "lower(text)", "jsonb_typeof(jsonb)", "sha256(bytea)", "current_client()"):
+                connection.execute(
+                    sql.SQL(
+                        "CREATE FUNCTION pg_temp.{} RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped as %', current_user; END $$"
+                    ).format(sql.SQL(function))
+                )
+            connection.execute(
+                "CREATE FUNCTION pg_temp.trap(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped as %', current_user; END $$"
+            )
+            connection.execute("CREATE OPERATOR pg_temp.= (FUNCTION = pg_temp.trap, LEFTARG = text, RIGHTARG = text)")
+            connection.execute("CREATE DOMAIN pg_temp.text AS varchar(1)")
+            connection.execute("SET LOCAL search_path = pg_temp, pg_catalog, platform")
+            assert connection.execute(asked).fetchall() == straight
+            assert connection.execute("SELECT platform.stac_search('{}') -> 'features'").fetchone() == ([],)
+            connection.rollback()  # fmt: skip
+
+    def test_what_workers_make_in_geo_is_called_by_nobody_else(self, database: Database) -> None:
+        """Workers may create in geo: an operator of theirs must not run inside the owner's functions."""
+        with database.connect("worker", autocommit=False) as connection:
+            for type_ in ("text", "bigint", "integer"):
+                trap = sql.SQL(
+                    "CREATE FUNCTION geo.trap({0}, {0}) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped as %', current_user; END $$"
+                )
+                connection.execute(trap.format(sql.SQL(type_)))
+                connection.execute(
+                    sql.SQL("CREATE OPERATOR geo.= (FUNCTION = geo.trap, LEFTARG = {0}, RIGHTARG = {0})").format(sql.SQL(type_))
+                )
+            connection.execute("SET LOCAL search_path = geo, pg_catalog")
+            with pytest.raises(errors.RaiseException, match="trapped as geomill_worker"), connection.transaction():
+                connection.execute("SELECT 'a'::text = 'b'::text")
+            connection.execute("""SELECT app.submit_job('hello_world', '{"n": 2}')""")
+            assert len(connection.execute("SELECT task_id FROM app.turn('trap-1', '[]', NULL, 1)").fetchall()) == 1
+            connection.rollback()  # fmt: skip
+
+
+def test_the_roles_themselves_can_nothing_special(module_database: Database) -> None:
+    """No attribute that would lead around rights and policies; and who is in whom, completely."""
+    with module_database.connect() as connection:
+        special = connection.execute(
+            """
+            SELECT rolname FROM pg_roles
+             WHERE rolname ~ '^geomill_(owner|api|worker|client|gateway|admin|reader)$'
+               AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
+            """
+        ).fetchall()
+        groups = connection.execute(
+            """
+            SELECT m.member::regrole::text, m.roleid::regrole::text
+              FROM pg_auth_members AS m
+             WHERE m.member::regrole::text ~ '^geomill_(owner|api|worker|client|gateway|admin|reader)$'
+            """
+        ).fetchall()
+    assert special == []
+    assert set(groups) == {
+        ("geomill_owner", "geomill_worker"),
+        ("geomill_owner", "geomill_api"),
+        ("geomill_owner", "pg_signal_backend"),
+        ("geomill_owner", "pg_read_all_stats"),
+        ("geomill_owner", "pgstac_admin"),
+    }
