@@ -3118,7 +3118,7 @@ BEGIN
     RETURN app.create_job(submit_job_with_options.job_type, submit_job_with_options.parameters, checked.filled, checked.problems);
 END;
 $$;
-GRANT EXECUTE ON FUNCTION app.submit_job_with_options(text, jsonb, jsonb) TO geomill_worker, geomill_api, geomill_admin;
+GRANT EXECUTE ON FUNCTION app.submit_job_with_options(text, jsonb, jsonb) TO geomill_worker, geomill_admin;
 
 -- app.take_tasks: claim up to max_tasks tasks for a worker: due retries first, then fresh tasks by rank.
 --
