@@ -500,7 +500,7 @@ CREATE OR REPLACE FUNCTION app.cron_field(field text, lowest integer, highest in
 RETURNS integer[]
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     part text;
@@ -723,7 +723,7 @@ CREATE OR REPLACE FUNCTION app.first_moment(clock timestamp, time_zone text)
 RETURNS timestamptz
 LANGUAGE plpgsql
 STABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     guess CONSTANT timestamptz := clock AT TIME ZONE time_zone;
@@ -1146,7 +1146,7 @@ CREATE OR REPLACE FUNCTION app.next_cron_time(cron text, after timestamptz, time
 RETURNS timestamptz
 LANGUAGE plpgsql
 STABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     fields CONSTANT text[] := regexp_split_to_array(btrim(cron), '[ \t]+');
@@ -2102,7 +2102,7 @@ GRANT EXECUTE ON FUNCTION app.run_janitor() TO geomill_worker, geomill_admin;
 CREATE OR REPLACE FUNCTION app.run_schedules(this_moment timestamptz)
 RETURNS integer
 LANGUAGE plpgsql
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     late CONSTANT timestamptz := this_moment - interval '5 minutes';
@@ -2161,7 +2161,7 @@ CREATE OR REPLACE FUNCTION app.schedule_job(
 RETURNS timestamptz
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
@@ -3406,7 +3406,7 @@ CREATE OR REPLACE FUNCTION app.unschedule_job(name text)
 RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
@@ -3439,7 +3439,7 @@ $$;
 CREATE OR REPLACE FUNCTION app.validate_job(job_type text, parameters jsonb, OUT filled jsonb, OUT problems jsonb)
 LANGUAGE plpgsql
 STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM app.job_types AS t WHERE t.job_type = validate_job.job_type AND t.is_active) THEN

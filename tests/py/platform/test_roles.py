@@ -38,7 +38,7 @@ EXECUTES: Mapping[Role, str] = {
         app.advance_job_stage app.cancel_job app.check_job_completion app.claim_tasks app.clock app.complete_task_and_check_stage
         app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.pause_task_type
         app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks app.require_read_committed
-        app.list_jobs app.pause_client app.resume_client app.resume_task_type app.retry_job app.submit_job_with_options
+        app.list_jobs app.pause_client app.resume_client app.resume_task_type app.retry_job app.schedule_job app.submit_job_with_options app.unschedule_job
         app.run_janitor app.stac_delete_collection app.stac_delete_items app.stac_discard_items
         app.stac_ensure_collection app.stac_retire_items app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw
         app.stage_errors app.stage_results app.submit_job app.turn app.why
@@ -47,7 +47,7 @@ EXECUTES: Mapping[Role, str] = {
     """,
     "admin": """
         app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.job_progress app.pause_task_type app.redrive_task
-        app.list_jobs app.pause_client app.resume_client app.resume_task_type app.retry_job app.submit_job_with_options
+        app.list_jobs app.pause_client app.resume_client app.resume_task_type app.retry_job app.schedule_job app.submit_job_with_options app.unschedule_job
         app.run_janitor app.stage_errors app.stage_results app.submit_job app.why
         platform.allow_source_root platform.create_client platform.health platform.list_deliveries platform.redeliver_webhook
         platform.rotate_webhook_secret
@@ -74,7 +74,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "reader": {"h3.grids h3.reference_filters h3.grid_metadata": READS},
     "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
     "admin": {
-        "app.api_requests app.janitor_runs app.jobs app.paused_task_types app.schema_deployments app.parked_stages app.paused_clients app.stages app.task_errors": READS,
+        "app.api_requests app.janitor_runs app.jobs app.paused_task_types app.schema_deployments app.parked_stages app.paused_clients app.schedules app.stages app.task_errors": READS,
         "app.task_results app.tasks app.workers platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "h3.grids h3.reference_filters h3.grid_metadata": READS,
     },
@@ -229,7 +229,7 @@ class TestEachRole:
                 table, some = sql.Identifier(schema, name), sql.Identifier(column)
                 tried = {
                     "SELECT": sql.SQL("SELECT FROM {} LIMIT 0").format(table),
-                    "INSERT": sql.SQL("INSERT INTO {} DEFAULT VALUES").format(table),
+                    "INSERT": sql.SQL("INSERT INTO {} ({}) SELECT NULL WHERE false").format(table, some),
                     "UPDATE": sql.SQL("UPDATE {} SET {} = DEFAULT WHERE false").format(table, some),
                     "DELETE": sql.SQL("DELETE FROM {} WHERE false").format(table),
                     "TRUNCATE": sql.SQL("TRUNCATE {}").format(table),
