@@ -36,33 +36,32 @@ EXECUTES: Mapping[Role, str] = {
     "stranger": "",
     "worker": """
         app.advance_job_stage app.cancel_job app.check_job_completion app.claim_tasks app.clock app.complete_task_and_check_stage
-        app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.pause_task_type
-        app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks app.require_read_committed
-        app.list_jobs app.pause_client app.resume_client app.resume_task_type app.retry_job app.schedule_job app.submit_job_with_options app.unschedule_job
-        app.run_janitor app.stac_delete_collection app.stac_delete_items app.stac_discard_items
-        app.stac_ensure_collection app.stac_retire_items app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw
-        app.stage_errors app.stage_results app.submit_job app.turn app.why
-        geo.geometry_problem geo.update_updated_at_column h3.update_updated_at_column
-        platform.begin_delivery platform.record_failed_call platform.record_rejects
+        app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.list_jobs
+        app.pause_client app.pause_task_type app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks
+        app.require_read_committed app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job
+        app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_retire_items
+        app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
+        app.submit_job_with_options app.turn app.unschedule_job app.why geo.geometry_problem geo.update_updated_at_column
+        h3.update_updated_at_column platform.begin_delivery platform.record_failed_call platform.record_rejects
     """,
     "admin": """
-        app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.job_progress app.pause_task_type app.redrive_task
-        app.list_jobs app.pause_client app.resume_client app.resume_task_type app.retry_job app.schedule_job app.submit_job_with_options app.unschedule_job
-        app.run_janitor app.stage_errors app.stage_results app.submit_job app.why
+        app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.job_progress app.list_jobs app.pause_client
+        app.pause_task_type app.redrive_task app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job
+        app.stage_errors app.stage_results app.submit_job app.submit_job_with_options app.unschedule_job app.why
         platform.allow_source_root platform.create_client platform.health platform.list_deliveries platform.redeliver_webhook
         platform.rotate_webhook_secret
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
     "api": """
-        platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
-        platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
-        app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex
+        app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex platform.cancel_request
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
-        platform.infer_request_type platform.name_request platform.record_call platform.refuse platform.request_id
-        platform.request_progress platform.require_client platform.require_ended platform.require_limit platform.require_request
-        platform.reserve_table platform.search_items platform.slug platform.source_path_problems platform.source_problems
+        platform.get_rejects platform.get_request_status platform.infer_request_type platform.list_requests platform.name_request
+        platform.record_call platform.refuse platform.request_id platform.request_progress platform.require_client
+        platform.require_ended platform.require_limit platform.require_request platform.reserve_table platform.retry_request
+        platform.search_items platform.slug platform.source_path_problems platform.source_problems platform.stac_search
         platform.start_jobs platform.start_revision platform.start_unpublish platform.status_document platform.submit_checked
-        platform.table_holder platform.text_problem platform.unpublish_document platform.warning
+        platform.submit_request platform.submit_requests platform.table_holder platform.text_problem platform.unpublish_document
+        platform.unpublish_request platform.warning
     """,
 }  # fmt: skip
 
@@ -74,8 +73,9 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "reader": {"h3.grids h3.reference_filters h3.grid_metadata": READS},
     "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
     "admin": {
-        "app.api_requests app.janitor_runs app.jobs app.paused_task_types app.schema_deployments app.parked_stages app.paused_clients app.schedules app.stages app.task_errors": READS,
-        "app.task_results app.tasks app.workers platform.rebuilds platform.requests platform.webhook_deliveries": READS,
+        "app.api_requests app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
+        "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
+        "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "h3.grids h3.reference_filters h3.grid_metadata": READS,
     },
     "api": {
