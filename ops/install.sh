@@ -2,10 +2,10 @@
 # Installs what geomill needs and this machine lacks, and nothing else.
 #
 #   ops/install.sh venv      Python >= 3.11, and .venv with the packages of requirements.lock
-#   ops/install.sh server    PostgreSQL >= 15 with PostGIS, pg_cron, pgTAP and plpgsql_check; pg_prove
+#   ops/install.sh server    PostgreSQL >= 15 with PostGIS, pg_cron, pgTAP and plpgsql_check; pg_prove and PgBouncer, for the tests
 #
-# Packages are the distribution's own (Debian, Ubuntu), by apt-get, as root or by sudo. No cluster is made or started, and
-# none that exists is touched. Where nothing can be installed, it says what is missing and what else would do.
+# Packages are the distribution's own (Debian, Ubuntu), by apt-get, as root or by sudo. No cluster is made, no service started,
+# and none that exists is touched. Where nothing can be installed, it says what is missing and what else would do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ops/server.sh
@@ -64,7 +64,7 @@ refuse() {
 }
 
 PYTHON_MISSING="Python >= $PYTHON_NEEDED with the venv module"
-SERVER_MISSING="PostgreSQL >= $OLDEST_POSTGRESQL with PostGIS, pg_cron, pgTAP and plpgsql_check, and pg_prove"
+SERVER_MISSING="PostgreSQL >= $OLDEST_POSTGRESQL with PostGIS, pg_cron, pgTAP and plpgsql_check, pg_prove and pgbouncer"
 
 UPDATED=''
 update_lists() {
@@ -159,15 +159,21 @@ choose_major() {
     default_major
 }
 
+# Its package puts it where an ordinary user's PATH does not lead.
+has_pgbouncer() { [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null; }
+
+server_is_complete() { find_server '' && command -v pg_prove >/dev/null && has_pgbouncer; }
+
 # What makes the chosen server complete: all of it where none is there.
 server_packages() {
     local major extension
-    if find_server '' && command -v pg_prove >/dev/null; then return; fi
+    if server_is_complete; then return; fi
     major=$(choose_major)
     major=${major:-$OLDEST_POSTGRESQL}
     [ -x "/usr/lib/postgresql/$major/bin/postgres" ] || echo "postgresql-$major"
     missing_extensions "/usr/share/postgresql/$major" | while read -r extension; do package_of "$major" "$extension"; done
     command -v pg_prove >/dev/null || echo libtap-parser-sourcehandler-pgtap-perl
+    has_pgbouncer || echo pgbouncer
 }
 
 missing_packages() {
@@ -175,8 +181,19 @@ missing_packages() {
     uses_existing_server || server_packages
 }
 
+# Debian starts the service of a package that it installs, unless this file says no. One that is there is its owner's word.
+POLICY=/usr/sbin/policy-rc.d
+OUR_POLICY=''
+keep_services_from_starting() {
+    [ ! -e "$POLICY" ] || return 0
+    OUR_POLICY=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    as_root chmod 0755 "$POLICY"
+}
+let_services_start() { if [ -n "$OUR_POLICY" ]; then as_root rm -f "$POLICY"; fi; }
+
 install_server() {
-    if find_server '' && command -v pg_prove >/dev/null; then return 0; fi
+    if server_is_complete; then return 0; fi
     local major packages conf=/etc/postgresql-common/createcluster.d
     command -v apt-get >/dev/null || refuse "there is no apt-get" "$SERVER_MISSING"
     can_be_root || refuse "neither root nor sudo" "$SERVER_MISSING"
@@ -189,8 +206,11 @@ install_server() {
     as_root mkdir -p "$conf"
     echo 'create_main_cluster = false' | as_root tee "$conf/geomill.conf" >/dev/null
     # shellcheck disable=SC2064  # $conf is local: it is to be expanded now
-    trap "as_root rm -f '$conf/geomill.conf'; as_root rmdir --ignore-fail-on-non-empty '$conf'" EXIT
+    trap "as_root rm -f '$conf/geomill.conf'; as_root rmdir --ignore-fail-on-non-empty '$conf'; let_services_start" EXIT
+    case " ${packages[*]} " in *' pgbouncer '*) keep_services_from_starting ;; esac
     apt_install "$SERVER_MISSING" "${packages[@]}"
+    # Installed, it would start with the machine.
+    case " ${packages[*]} " in *' pgbouncer '*) if command -v systemctl >/dev/null; then as_root systemctl --quiet disable pgbouncer 2>/dev/null || true; fi ;; esac
     hash -r
     find_server "$major" || die "PostgreSQL $major was installed, but these extensions are not there: $(missing_extensions "/usr/share/postgresql/$major" | xargs)"
 }

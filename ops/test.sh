@@ -43,7 +43,9 @@ finish() {
 prepare() {
     # Whatever else the caller works with is not for tests to touch.
     local variable
-    for variable in "${!GEOMILL_DSN@}" "${!PG@}" GEOMILL_STORAGE GEOMILL_PUBLIC_URL GEOMILL_POOLER; do unset "$variable"; done
+    for variable in "${!GEOMILL_DSN@}" "${!PG@}" "${!GEOMILL_IDENTITY@}" "${!GEOMILL_DEPLOY_@}" GEOMILL_LISTEN_DSN GEOMILL_STORAGE \
+        GEOMILL_PUBLIC_URL GEOMILL_POOLER GEOMILL_ENVIRONMENT GEOMILL_AUTO_DEPLOY GEOMILL_BACKUP_BEFORE_DEPLOY GEOMILL_VALIDATE_GENERATED \
+        GEOMILL_NO_CRON; do unset "$variable"; done
     trap finish EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM

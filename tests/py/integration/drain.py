@@ -16,6 +16,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from codegen.connection import connect_to
+
 STALE = "GM409"
 ERROR = {"code": "TEST_FAILURE", "category": "system", "message": "as the test wants it", "retryable": True}
 
@@ -81,7 +83,7 @@ def _process(dsn: str, number: int, seconds: float, results: Any) -> None:
     while time.monotonic() < until:
         generation += 1
         try:
-            with psycopg.connect(dsn, autocommit=True) as connection:
+            with connect_to(dsn) as connection:
                 (_turns if number % 2 == 0 else _single)(connection, f"drain-{number}-{generation}", rng, tally, until)
                 break
         except psycopg.errors.DeadlockDetected:

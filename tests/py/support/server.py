@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from codegen.settings import Settings, variable
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 SETUP = CHECKOUT / "tests" / "pgtap" / "setup"
 
@@ -32,8 +34,9 @@ def on_database(dsn: str, name: str) -> str:
 
 def outside_environment() -> dict[str, str]:
     """The environment without what names a server, a store or a role: tests say those themselves."""
-    ours = ("PG", "GEOMILL_DSN", "GEOMILL_STORAGE", "GEOMILL_PUBLIC_URL", "GEOMILL_POOLER")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    ours = ("PG", "GEOMILL_DSN", "GEOMILL_LISTEN_DSN", "GEOMILL_STORAGE", "GEOMILL_PUBLIC_URL")
+    settings = {variable(name) for name in Settings.model_fields if name != "home"}
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours) and name not in settings}
 
 
 @dataclass(frozen=True)
