@@ -271,10 +271,10 @@ def _decimal(found: Constraints, it: sql.Composable, where: str) -> SqlType:
     _allow(found, {"lower", "upper", "max_digits", "decimal_places"}, "a decimal", where)
     if found.max_digits is None or found.decimal_places is None:
         raise RefusedError(where, "a Decimal without max_digits and decimal_places", "give both: they make numeric(p, s)")
-    if not 0 <= found.decimal_places <= found.max_digits or not 1 <= found.max_digits <= MOST_DIGITS:
-        raise RefusedError(
-            where, f"numeric({found.max_digits}, {found.decimal_places})", f"use 1 to {MOST_DIGITS} digits, not fewer than decimal_places"
-        )
+    # As many places as digits: Pydantic would count the 0 before the point, and refuse 0 itself.
+    if not 0 <= found.decimal_places < found.max_digits <= MOST_DIGITS:
+        why = f"numeric({found.max_digits}, {found.decimal_places})"
+        raise RefusedError(where, why, f"use at most {MOST_DIGITS} digits, and more of them than decimal_places")
     _bounds_typed(found, (int, Decimal), "a decimal", where)
     checks = [("check", _joined(bounds))] if (bounds := _bounds(found, it)) else []
     # numeric(p, s) rounds what has more places; NaN is none of Pydantic's decimals.

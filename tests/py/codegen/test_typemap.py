@@ -191,6 +191,7 @@ def test_the_elements_of_an_array_keep_their_bounds(annotation: Any, constraints
         (float, {"le": float("inf")}, "finite"),
         (Decimal, {"max_digits": 5, "decimal_places": 2, "ge": 0.1}, "no int or Decimal"),
         (Decimal, {"max_digits": 2, "decimal_places": 3}, "numeric"),
+        (Decimal, {"max_digits": 2, "decimal_places": 2}, "numeric"),
         (Decimal, {"max_digits": 1001, "decimal_places": 3}, "numeric"),
         (str, {"min_length": 3, "max_length": 2}, "no length lies within"),
         (bool, {"ge": 0}, "lower"),
