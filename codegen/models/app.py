@@ -74,11 +74,12 @@ class Job(Table):
         indexes=[
             Index(("status", "created_at DESC")),
             Index(("created_at DESC",)),
+            Index(("completed_at",), where="completed_at IS NOT NULL"),
             Index(("platform_request_id",), where="platform_request_id IS NOT NULL"),
             Index(("job_type", "unique_key"), unique=True, where="unique_key IS NOT NULL AND status IN ('pending', 'processing')", name="idx_jobs_unique_key"),
             Index(("client_id", "priority", "share_until DESC"), where="client_id IS NOT NULL", name="idx_jobs_share"),
         ],
-        only_these_indexes="status and created_at are served together; no query sorts by the other timestamps",
+        only_these_indexes="status and created_at are served together; no query sorts by started_at or updated_at",
         grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
@@ -325,7 +326,93 @@ class JanitorRun(Table):
     tasks_reclaimed: int = Field(default=0, ge=0, description="Tasks taken back from them, or for running too long")
     backends_terminated: int = Field(default=0, ge=0, description="Open effect transactions that had to be ended")
     stages_repaired: int = Field(default=0, ge=0, description="Stages that should have advanced and had not")
-    error: str | None = Field(default=None, description="What went wrong, if anything")
+    parts: Json = Field(default_factory=dict, description="What each part of the run did: counts, seconds, and its error if it failed")
+    counted_until: AwareDatetime | None = Field(default=None, description="Tasks that ended until then are in app.task_statistics; NULL if that part failed or was skipped")
+    error: str | None = Field(default=None, description="What went wrong in which part, if anything")
+
+
+class Retention(Table):
+    """What an operator wants to be kept longer or shorter than app.retention_policy() has it by default."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="retention", grants={"geomill_admin": ("SELECT",)})
+
+    what: Annotated[str, Column(primary_key=True)] = Field(max_length=50, description="What is kept: a name of app.retention_policy()")
+    keep_days: int | None = Field(ge=1, le=36500, description="Days after its end; NULL for ever")
+    archive: bool = Field(description="Whether a row of app.archived_jobs stays of each job")
+    batch: int = Field(ge=1, le=10000, description="Most that one run of the janitor removes")
+    updated_at: AwareDatetime = Field(default_factory=now, description="Last change")
+
+
+class ArchivedJob(Table):
+    """What stays of a job that was pruned: one narrow row. The same work may have been done, and archived, more than once."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="archived_jobs", indexes=[Index(("job_id",)), Index(("platform_request_id",), where="platform_request_id IS NOT NULL")],
+        only_these_indexes="looked up by job or request; pruned in order of the key", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    archive_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    job_id: str = Field(max_length=64, description="The job")
+    job_type: str = Field(max_length=100, description="The workflow")
+    job_type_version: int = Field(ge=1, description="Version of its definition")
+    status: JobStatus = Field(description="How it ended")
+    stages: int = Field(ge=0, description="Stages that it went through")
+    tasks: int = Field(ge=0, lt=2**63, description="Tasks of all of them")
+    completed_tasks: int = Field(ge=0, lt=2**63, description="Tasks that completed")
+    failed_tasks: int = Field(ge=0, lt=2**63, description="Tasks that failed")
+    parameters: Json = Field(description="Its parameters")
+    error_details: Json | None = Field(default=None, description="The error that ended it")
+    priority: int = Field(description="Its priority")
+    revision: int = Field(ge=1, description="Revision of the platform request")
+    platform_request_id: str | None = Field(default=None, max_length=32, description="Request it served")
+    correlation_id: str = Field(max_length=255, description="In every log line about the job")
+    client_id: str | None = Field(default=None, max_length=50, description="For whom it ran")
+    created_at: AwareDatetime = Field(description="Submitted at")
+    started_at: AwareDatetime | None = Field(default=None, description="First stage started at")
+    completed_at: AwareDatetime = Field(description="Reached its end at")
+    archived_at: AwareDatetime = Field(default_factory=now, description="Pruned at")
+
+
+class DiscardedStage(Table):
+    """The tasks of a stage whose job was pruned: a range of keys that the janitor removes slice by slice."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="discarded_stages")
+
+    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage that was")
+    next_task_id: int = Field(ge=0, lt=2**63, description="Nothing below it is left")
+    last_task_id: int = Field(ge=0, lt=2**63, description="Its highest task id")
+
+
+class TaskStatistic(Table):
+    """How tasks of one type went in a minute, an hour, or before: minutes become hours after two days, hours one row for all time when they are pruned."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="task_statistics", primary_key=("task_type", "period_minutes", "period_start"),
+        indexes=[Index(("period_minutes", "period_start"))], only_these_indexes="read by period", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    task_type: str = Field(max_length=100, description="The task type")
+    period_minutes: int = Field(ge=0, description="1, 60, or 0 for all that is older")
+    period_start: AwareDatetime = Field(description="Begin of the minute or hour in which the tasks ended; 1970 for all that is older")
+    completed: int = Field(default=0, ge=0, lt=2**63, description="Tasks completed")
+    failed: int = Field(default=0, ge=0, lt=2**63, description="Tasks failed for good")
+    failed_attempts: int = Field(default=0, ge=0, lt=2**63, description="Attempts that failed, those after which a task was tried again included")
+    run_seconds: float = Field(default=0.0, ge=0, description="Sum of the last attempts' run times")
+    run_seconds_max: float = Field(default=0.0, ge=0, description="The longest of them")
+    run_histogram: Annotated[list[Annotated[int, Field(ge=-(2**63), lt=2**63)]], Column(array=True)] = Field(description="How many ran up to each of app.histogram_bounds(), and how many longer")
+    waits: int = Field(default=0, ge=0, lt=2**63, description="Tasks done at the first attempt: of them the wait is known")
+    wait_seconds: float = Field(default=0.0, ge=0, description="Sum of their waits, from when they could be claimed until they were")
+    wait_seconds_max: float = Field(default=0.0, ge=0, description="The longest of them")
+    wait_histogram: Annotated[list[Annotated[int, Field(ge=-(2**63), lt=2**63)]], Column(array=True)] = Field(description="How many waited up to each of app.histogram_bounds(), and how many longer")
+
+
+class StatisticsMark(Table):
+    """Where the counting of a running stage goes on: every task below has ended and is counted."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="statistics_marks")
+
+    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage")
+    lowest_open: int = Field(ge=0, lt=2**63, description="Its lowest task that had not ended when it was last counted")
 
 
 class SchemaDeployment(Table):

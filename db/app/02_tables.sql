@@ -441,13 +441,16 @@ CREATE TABLE app.janitor_runs (
     tasks_reclaimed integer DEFAULT 0 NOT NULL,
     backends_terminated integer DEFAULT 0 NOT NULL,
     stages_repaired integer DEFAULT 0 NOT NULL,
+    parts jsonb DEFAULT '{}'::jsonb NOT NULL,
+    counted_until timestamptz,
     error text,
     CONSTRAINT janitor_runs_pkey PRIMARY KEY (run_id),
     CONSTRAINT janitor_runs_run_id_check CHECK (run_id >= 1),
     CONSTRAINT janitor_runs_workers_declared_dead_check CHECK (workers_declared_dead >= 0),
     CONSTRAINT janitor_runs_tasks_reclaimed_check CHECK (tasks_reclaimed >= 0),
     CONSTRAINT janitor_runs_backends_terminated_check CHECK (backends_terminated >= 0),
-    CONSTRAINT janitor_runs_stages_repaired_check CHECK (stages_repaired >= 0)
+    CONSTRAINT janitor_runs_stages_repaired_check CHECK (stages_repaired >= 0),
+    CONSTRAINT janitor_runs_parts_check CHECK (jsonb_typeof(parts) = 'object')
 );
 
 COMMENT ON TABLE app.janitor_runs IS 'One run of the janitor: what it found, what it did, what went wrong.';
@@ -459,7 +462,152 @@ COMMENT ON COLUMN app.janitor_runs.workers_declared_dead IS 'Workers whose heart
 COMMENT ON COLUMN app.janitor_runs.tasks_reclaimed IS 'Tasks taken back from them, or for running too long';
 COMMENT ON COLUMN app.janitor_runs.backends_terminated IS 'Open effect transactions that had to be ended';
 COMMENT ON COLUMN app.janitor_runs.stages_repaired IS 'Stages that should have advanced and had not';
-COMMENT ON COLUMN app.janitor_runs.error IS 'What went wrong, if anything';
+COMMENT ON COLUMN app.janitor_runs.parts IS 'What each part of the run did: counts, seconds, and its error if it failed';
+COMMENT ON COLUMN app.janitor_runs.counted_until IS 'Tasks that ended until then are in app.task_statistics; NULL if that part failed or was skipped';
+COMMENT ON COLUMN app.janitor_runs.error IS 'What went wrong in which part, if anything';
+
+CREATE TABLE app.retention (
+    what varchar(50) NOT NULL,
+    keep_days integer,
+    archive boolean NOT NULL,
+    batch integer NOT NULL,
+    updated_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT retention_pkey PRIMARY KEY (what),
+    CONSTRAINT retention_keep_days_check CHECK (keep_days >= 1 AND keep_days <= 36500),
+    CONSTRAINT retention_batch_check CHECK (batch >= 1 AND batch <= 10000)
+);
+
+COMMENT ON TABLE app.retention IS 'What an operator wants to be kept longer or shorter than app.retention_policy() has it by default.';
+COMMENT ON COLUMN app.retention.what IS 'What is kept: a name of app.retention_policy()';
+COMMENT ON COLUMN app.retention.keep_days IS 'Days after its end; NULL for ever';
+COMMENT ON COLUMN app.retention.archive IS 'Whether a row of app.archived_jobs stays of each job';
+COMMENT ON COLUMN app.retention.batch IS 'Most that one run of the janitor removes';
+COMMENT ON COLUMN app.retention.updated_at IS 'Last change';
+
+CREATE TABLE app.archived_jobs (
+    archive_id bigint GENERATED ALWAYS AS IDENTITY,
+    job_id varchar(64) NOT NULL,
+    job_type varchar(100) NOT NULL,
+    job_type_version integer NOT NULL,
+    status app.job_status NOT NULL,
+    stages integer NOT NULL,
+    tasks bigint NOT NULL,
+    completed_tasks bigint NOT NULL,
+    failed_tasks bigint NOT NULL,
+    parameters jsonb NOT NULL,
+    error_details jsonb,
+    priority integer NOT NULL,
+    revision integer NOT NULL,
+    platform_request_id varchar(32),
+    correlation_id varchar(255) NOT NULL,
+    client_id varchar(50),
+    created_at timestamptz NOT NULL,
+    started_at timestamptz,
+    completed_at timestamptz NOT NULL,
+    archived_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT archived_jobs_pkey PRIMARY KEY (archive_id),
+    CONSTRAINT archived_jobs_archive_id_check CHECK (archive_id >= 1),
+    CONSTRAINT archived_jobs_job_type_version_check CHECK (job_type_version >= 1),
+    CONSTRAINT archived_jobs_stages_check CHECK (stages >= 0),
+    CONSTRAINT archived_jobs_tasks_check CHECK (tasks >= 0),
+    CONSTRAINT archived_jobs_completed_tasks_check CHECK (completed_tasks >= 0),
+    CONSTRAINT archived_jobs_failed_tasks_check CHECK (failed_tasks >= 0),
+    CONSTRAINT archived_jobs_parameters_check CHECK (jsonb_typeof(parameters) = 'object'),
+    CONSTRAINT archived_jobs_error_details_check CHECK (jsonb_typeof(error_details) = 'object'),
+    CONSTRAINT archived_jobs_revision_check CHECK (revision >= 1)
+);
+
+COMMENT ON TABLE app.archived_jobs IS 'What stays of a job that was pruned: one narrow row. The same work may have been done, and archived, more than once.';
+COMMENT ON COLUMN app.archived_jobs.archive_id IS 'Key';
+COMMENT ON COLUMN app.archived_jobs.job_id IS 'The job';
+COMMENT ON COLUMN app.archived_jobs.job_type IS 'The workflow';
+COMMENT ON COLUMN app.archived_jobs.job_type_version IS 'Version of its definition';
+COMMENT ON COLUMN app.archived_jobs.status IS 'How it ended';
+COMMENT ON COLUMN app.archived_jobs.stages IS 'Stages that it went through';
+COMMENT ON COLUMN app.archived_jobs.tasks IS 'Tasks of all of them';
+COMMENT ON COLUMN app.archived_jobs.completed_tasks IS 'Tasks that completed';
+COMMENT ON COLUMN app.archived_jobs.failed_tasks IS 'Tasks that failed';
+COMMENT ON COLUMN app.archived_jobs.parameters IS 'Its parameters';
+COMMENT ON COLUMN app.archived_jobs.error_details IS 'The error that ended it';
+COMMENT ON COLUMN app.archived_jobs.priority IS 'Its priority';
+COMMENT ON COLUMN app.archived_jobs.revision IS 'Revision of the platform request';
+COMMENT ON COLUMN app.archived_jobs.platform_request_id IS 'Request it served';
+COMMENT ON COLUMN app.archived_jobs.correlation_id IS 'In every log line about the job';
+COMMENT ON COLUMN app.archived_jobs.client_id IS 'For whom it ran';
+COMMENT ON COLUMN app.archived_jobs.created_at IS 'Submitted at';
+COMMENT ON COLUMN app.archived_jobs.started_at IS 'First stage started at';
+COMMENT ON COLUMN app.archived_jobs.completed_at IS 'Reached its end at';
+COMMENT ON COLUMN app.archived_jobs.archived_at IS 'Pruned at';
+
+CREATE TABLE app.discarded_stages (
+    stage_id bigint NOT NULL,
+    next_task_id bigint NOT NULL,
+    last_task_id bigint NOT NULL,
+    CONSTRAINT discarded_stages_pkey PRIMARY KEY (stage_id),
+    CONSTRAINT discarded_stages_stage_id_check CHECK (stage_id >= 1 AND stage_id < 549755813888),
+    CONSTRAINT discarded_stages_next_task_id_check CHECK (next_task_id >= 0),
+    CONSTRAINT discarded_stages_last_task_id_check CHECK (last_task_id >= 0)
+);
+
+COMMENT ON TABLE app.discarded_stages IS 'The tasks of a stage whose job was pruned: a range of keys that the janitor removes slice by slice.';
+COMMENT ON COLUMN app.discarded_stages.stage_id IS 'The stage that was';
+COMMENT ON COLUMN app.discarded_stages.next_task_id IS 'Nothing below it is left';
+COMMENT ON COLUMN app.discarded_stages.last_task_id IS 'Its highest task id';
+
+CREATE TABLE app.task_statistics (
+    task_type varchar(100) NOT NULL,
+    period_minutes integer NOT NULL,
+    period_start timestamptz NOT NULL,
+    completed bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    failed_attempts bigint DEFAULT 0 NOT NULL,
+    run_seconds double precision DEFAULT 0.0 NOT NULL,
+    run_seconds_max double precision DEFAULT 0.0 NOT NULL,
+    run_histogram bigint[] NOT NULL,
+    waits bigint DEFAULT 0 NOT NULL,
+    wait_seconds double precision DEFAULT 0.0 NOT NULL,
+    wait_seconds_max double precision DEFAULT 0.0 NOT NULL,
+    wait_histogram bigint[] NOT NULL,
+    CONSTRAINT task_statistics_pkey PRIMARY KEY (task_type, period_minutes, period_start),
+    CONSTRAINT task_statistics_period_minutes_check CHECK (period_minutes >= 0),
+    CONSTRAINT task_statistics_completed_check CHECK (completed >= 0),
+    CONSTRAINT task_statistics_failed_check CHECK (failed >= 0),
+    CONSTRAINT task_statistics_failed_attempts_check CHECK (failed_attempts >= 0),
+    CONSTRAINT task_statistics_run_seconds_check CHECK (run_seconds >= 0 AND run_seconds < 'Infinity'),
+    CONSTRAINT task_statistics_run_seconds_max_check CHECK (run_seconds_max >= 0 AND run_seconds_max < 'Infinity'),
+    CONSTRAINT task_statistics_run_histogram_check CHECK (array_position(run_histogram, NULL) IS NULL),
+    CONSTRAINT task_statistics_waits_check CHECK (waits >= 0),
+    CONSTRAINT task_statistics_wait_seconds_check CHECK (wait_seconds >= 0 AND wait_seconds < 'Infinity'),
+    CONSTRAINT task_statistics_wait_seconds_max_check CHECK (wait_seconds_max >= 0 AND wait_seconds_max < 'Infinity'),
+    CONSTRAINT task_statistics_wait_histogram_check CHECK (array_position(wait_histogram, NULL) IS NULL)
+);
+
+COMMENT ON TABLE app.task_statistics IS 'How tasks of one type went in a minute, an hour, or before: minutes become hours after two days, hours one row for all time when they are pruned.';
+COMMENT ON COLUMN app.task_statistics.task_type IS 'The task type';
+COMMENT ON COLUMN app.task_statistics.period_minutes IS '1, 60, or 0 for all that is older';
+COMMENT ON COLUMN app.task_statistics.period_start IS 'Begin of the minute or hour in which the tasks ended; 1970 for all that is older';
+COMMENT ON COLUMN app.task_statistics.completed IS 'Tasks completed';
+COMMENT ON COLUMN app.task_statistics.failed IS 'Tasks failed for good';
+COMMENT ON COLUMN app.task_statistics.failed_attempts IS 'Attempts that failed, those after which a task was tried again included';
+COMMENT ON COLUMN app.task_statistics.run_seconds IS 'Sum of the last attempts'' run times';
+COMMENT ON COLUMN app.task_statistics.run_seconds_max IS 'The longest of them';
+COMMENT ON COLUMN app.task_statistics.run_histogram IS 'How many ran up to each of app.histogram_bounds(), and how many longer';
+COMMENT ON COLUMN app.task_statistics.waits IS 'Tasks done at the first attempt: of them the wait is known';
+COMMENT ON COLUMN app.task_statistics.wait_seconds IS 'Sum of their waits, from when they could be claimed until they were';
+COMMENT ON COLUMN app.task_statistics.wait_seconds_max IS 'The longest of them';
+COMMENT ON COLUMN app.task_statistics.wait_histogram IS 'How many waited up to each of app.histogram_bounds(), and how many longer';
+
+CREATE TABLE app.statistics_marks (
+    stage_id bigint NOT NULL,
+    lowest_open bigint NOT NULL,
+    CONSTRAINT statistics_marks_pkey PRIMARY KEY (stage_id),
+    CONSTRAINT statistics_marks_stage_id_check CHECK (stage_id >= 1 AND stage_id < 549755813888),
+    CONSTRAINT statistics_marks_lowest_open_check CHECK (lowest_open >= 0)
+);
+
+COMMENT ON TABLE app.statistics_marks IS 'Where the counting of a running stage goes on: every task below has ended and is counted.';
+COMMENT ON COLUMN app.statistics_marks.stage_id IS 'The stage';
+COMMENT ON COLUMN app.statistics_marks.lowest_open IS 'Its lowest task that had not ended when it was last counted';
 
 CREATE TABLE app.schema_deployments (
     deployment_id bigint GENERATED ALWAYS AS IDENTITY,

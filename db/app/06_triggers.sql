@@ -51,3 +51,18 @@ CREATE OR REPLACE TRIGGER trg_workers_status AFTER UPDATE OF status ON app.worke
 
 CREATE OR REPLACE TRIGGER trg_schedules_updated_at BEFORE UPDATE ON app.schedules
     FOR EACH ROW EXECUTE FUNCTION app.update_updated_at_column();
+
+CREATE OR REPLACE TRIGGER trg_retention_updated_at BEFORE UPDATE ON app.retention
+    FOR EACH ROW EXECUTE FUNCTION app.update_updated_at_column();
+
+CREATE OR REPLACE TRIGGER trg_archived_jobs_status AFTER UPDATE OF status ON app.archived_jobs
+    FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
+        WHEN OLD.status = 'pending' THEN NEW.status IN ('processing', 'completed', 'completed_with_errors', 'failed', 'cancelled')
+        WHEN OLD.status = 'processing' THEN NEW.status IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
+        WHEN OLD.status = 'failed' THEN NEW.status IN ('processing')
+        WHEN OLD.status = 'cancelled' THEN NEW.status IN ('processing')
+        WHEN OLD.status = 'completed_with_errors' THEN NEW.status IN ('processing')
+        ELSE false
+    END)
+    EXECUTE FUNCTION app.refuse_transition('status');

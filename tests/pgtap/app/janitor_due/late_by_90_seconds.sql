@@ -1,0 +1,14 @@
+BEGIN;
+SELECT plan(5);
+SELECT is(app.janitor_due(), true, 'where nobody ever ran it');
+SELECT app.run_janitor();
+SELECT is(app.janitor_due(), false);
+SELECT tests.move_clock(interval '80 seconds');
+SELECT is(app.janitor_due(), false, 'pg_cron is given its minute');
+INSERT INTO app.janitor_runs (started_at, skipped) VALUES (app.clock(), true);
+SELECT tests.move_clock(interval '11 seconds');
+SELECT is(app.janitor_due(), true, 'a run that was skipped is none');
+SELECT app.run_janitor();
+SELECT is(app.janitor_due(), false, 'whoever runs it, it is done');
+SELECT * FROM finish();
+ROLLBACK;

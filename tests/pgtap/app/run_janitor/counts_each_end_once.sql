@@ -1,0 +1,35 @@
+BEGIN;
+SELECT plan(9);
+CREATE FUNCTION tests.counted(type text) RETURNS text LANGUAGE sql AS $$
+    SELECT (sum(completed), sum(failed), sum(failed_attempts), sum(waits))::text FROM app.task_statistics WHERE task_type = type;
+$$;
+SELECT tests.given_workflow('wide', '[{"fan_out": "count", "path": "$.n", "failure_policy": "continue", "max_attempts": 2, "backoff_seconds": 0}]');
+SELECT tests.given_job('wide', '{"n": 10}') AS job \gset
+SELECT app.fail_task(c.task_id, c.attempt, tests.error(true)) FROM app.claim_tasks('w1', NULL, 2) AS c;
+SELECT tests.work('w1', 4);
+SELECT tests.move_clock(interval '20 seconds');
+SELECT app.run_janitor();
+SELECT is(tests.counted('work'), '(4,0,2,2)', 'what has ended, two of them at the second attempt');
+SELECT app.run_janitor();
+SELECT is(tests.counted('work'), '(4,0,2,2)', 'not twice');
+SELECT app.fail_task(c.task_id, c.attempt, tests.error()) FROM app.claim_tasks('w1', NULL, 1) AS c;
+SELECT tests.work('w1');
+SELECT tests.move_clock(interval '20 seconds');
+SELECT app.run_janitor();
+SELECT is(tests.counted('work'), '(9,1,3,8)', 'nor missed, after the stage has ended');
+SELECT ok((SELECT bool_and((SELECT sum(n) FROM unnest(run_histogram) AS n) = completed + failed) FROM app.task_statistics), 'each is in one bucket');
+SELECT is((SELECT count(*) FROM app.statistics_marks), 0::bigint, 'and no mark is left');
+SELECT app.redrive_task((SELECT task_id FROM app.tasks WHERE status = 'failed'));
+SELECT tests.work('w1');
+SELECT tests.move_clock(interval '20 seconds');
+SELECT app.run_janitor();
+SELECT is(tests.counted('work'), '(10,1,3,8)', 'a redriven one ends again');
+SELECT tests.move_clock(interval '3 days');
+SELECT count(app.run_janitor()) FROM generate_series(1, 3);
+SELECT is((SELECT (min(period_minutes), max(period_minutes), sum(completed), sum(failed))::text FROM app.task_statistics WHERE task_type = 'work'), '(60,60,10,1)', 'minutes become hours');
+SELECT tests.move_clock(interval '91 days');
+SELECT app.run_janitor();
+SELECT is((SELECT (min(period_minutes), max(period_minutes), sum(completed), sum(failed))::text FROM app.task_statistics WHERE task_type = 'work'), '(0,0,10,1)', 'and hours all time');
+SELECT is((SELECT (SELECT sum(n) FROM unnest(run_histogram) AS n) FROM app.task_statistics WHERE task_type = 'work'), 11::numeric, 'histograms too');
+SELECT * FROM finish();
+ROLLBACK;

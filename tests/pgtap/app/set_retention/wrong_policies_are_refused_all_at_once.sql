@@ -1,0 +1,10 @@
+BEGIN;
+SELECT plan(5);
+CREATE ROLE boss LOGIN IN ROLE geomill_admin;
+SELECT is(tests.refused('boss', $$SELECT app.set_retention('nothing', 0, batch => 0)$$), '{"batch OUT_OF_RANGE","keep_days OUT_OF_RANGE","what NOT_ALLOWED"}');
+SELECT is(tests.ask('boss', $$SELECT * FROM app.set_retention('jobs', NULL)$$), '{"now_keep_days": null, "now_archive": true, "now_batch": 500}', 'NULL is for ever, the rest stays');
+SELECT is((SELECT is_default FROM app.retention_policy() WHERE what = 'jobs'), false);
+SELECT is((SELECT (keep_days, is_default)::text FROM app.retention_policy() WHERE what = 'workers'), '(7,t)', 'the others are the defaults');
+SELECT is(app.prunable_before('jobs', app.clock()), NULL, 'for ever means never');
+SELECT * FROM finish();
+ROLLBACK;
