@@ -334,7 +334,7 @@ class JanitorRun(Table):
 class Retention(Table):
     """What an operator wants to be kept longer or shorter than app.retention_policy() has it by default."""
 
-    __table__: ClassVar[TableOptions] = table(schema="app", name="retention", grants={"geomill_admin": ("SELECT",)})
+    __table__: ClassVar[TableOptions] = table(schema="app", name="retention")
 
     what: Annotated[str, Column(primary_key=True)] = Field(max_length=50, description="What is kept: a name of app.retention_policy()")
     keep_days: int | None = Field(ge=1, le=36500, description="Days after its end; NULL for ever")

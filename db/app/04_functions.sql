@@ -848,7 +848,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT ARRAY[0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400]::double precision[];
 $$;
-GRANT EXECUTE ON FUNCTION app.histogram_bounds() TO geomill_admin;
 
 -- app.hold_task: the first statement of a transaction in which an attempt of a task has its effects.
 --
@@ -1264,10 +1263,10 @@ DECLARE
     pruned bigint := 0;
 BEGIN
     -- A loop, because each stage is a range of its own, and a large one is several slices.
-    LOOP
-        SELECT d.stage_id, d.next_task_id AS low, least(d.next_task_id + most - 1, d.last_task_id) AS high, d.last_task_id INTO slice
+    WHILE pruned < most AND clock_timestamp() < until LOOP
+        SELECT d.stage_id, d.next_task_id AS low, least(d.next_task_id + most - pruned - 1, d.last_task_id) AS high, d.last_task_id INTO slice
           FROM app.discarded_stages AS d ORDER BY d.stage_id LIMIT 1;
-        EXIT WHEN NOT FOUND OR pruned >= most OR clock_timestamp() > until;
+        EXIT WHEN NOT FOUND;
         DELETE FROM app.task_inputs AS i WHERE i.task_id BETWEEN slice.low AND slice.high;
         DELETE FROM app.task_results AS r WHERE r.task_id BETWEEN slice.low AND slice.high;
         DELETE FROM app.task_errors AS e WHERE e.task_id BETWEEN slice.low AND slice.high;

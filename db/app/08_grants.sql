@@ -15,7 +15,6 @@ GRANT SELECT ON TABLE app.paused_clients TO geomill_admin;
 GRANT SELECT ON TABLE app.schedules TO geomill_admin;
 GRANT SELECT ON TABLE app.api_requests TO geomill_admin;
 GRANT SELECT ON TABLE app.janitor_runs TO geomill_admin;
-GRANT SELECT ON TABLE app.retention TO geomill_admin;
 GRANT SELECT ON TABLE app.archived_jobs TO geomill_admin;
 GRANT SELECT ON TABLE app.task_statistics TO geomill_admin;
 GRANT SELECT ON TABLE app.schema_deployments TO geomill_admin;

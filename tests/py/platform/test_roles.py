@@ -46,9 +46,9 @@ EXECUTES: Mapping[Role, str] = {
     """,
     "admin": """
         app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.job_progress app.list_jobs app.pause_client
-        app.pause_task_type app.redrive_task app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job
-        app.stage_errors app.stage_results app.submit_job app.submit_job_with_options app.unschedule_job app.why
-        platform.allow_source_root platform.create_client platform.health platform.list_deliveries platform.redeliver_webhook
+        app.pause_task_type app.redrive_task app.resume_client app.resume_task_type app.retention_policy app.retry_job app.run_janitor
+        app.schedule_job app.set_retention app.stage_errors app.stage_results app.submit_job app.submit_job_with_options
+        app.unschedule_job app.why platform.allow_source_root platform.create_client platform.health platform.list_deliveries platform.redeliver_webhook
         platform.rotate_webhook_secret
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
@@ -73,7 +73,8 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "reader": {"h3.grids h3.reference_filters h3.grid_metadata": READS},
     "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
     "admin": {
-        "app.api_requests app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
+        "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
+        "app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "h3.grids h3.reference_filters h3.grid_metadata": READS,

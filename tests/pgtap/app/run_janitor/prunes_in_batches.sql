@@ -14,9 +14,9 @@ SELECT app.run_janitor();
 SELECT is((SELECT count(*) FROM app.jobs), 2::bigint);
 SELECT app.run_janitor();
 SELECT is((SELECT count(*) FROM app.jobs), 0::bigint);
-SELECT is((SELECT count(*) FROM app.tasks), 50::bigint, 'of the large one the tasks are behind');
+SELECT cmp_ok((SELECT count(*) FROM app.tasks), '>=', 50::bigint, 'their tasks are behind them: ten a run');
 SELECT app.run_janitor() AS run \gset
-SELECT cmp_ok((SELECT (parts #>> '{prune_tasks,pruned}')::integer FROM app.janitor_runs WHERE run_id = :run), '<=', 20, 'in slices');
+SELECT cmp_ok((SELECT (parts #>> '{prune_tasks,pruned}')::integer FROM app.janitor_runs WHERE run_id = :run), '<=', 10, 'in slices');
 SELECT count(app.run_janitor()) FROM generate_series(1, 20);
 SELECT is((SELECT count(*) FROM app.tasks), 0::bigint, 'until they are gone, too');
 SELECT is((SELECT (count(*), sum(tasks))::text FROM app.archived_jobs), '(6,80)', 'and nothing was archived twice');
