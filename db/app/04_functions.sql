@@ -676,8 +676,9 @@ $$;
 -- app.finish_stage: a stage whose last open task has ended: decide how it went, and go on.
 --
 -- Guarantees  A stage advances once: it is a compare-and-swap on its status. An all-failed stage never ends completed;
---             a share of failed tasks above the stage's threshold fails the job; a smaller one ends the stage
---             completed_with_errors. When it returns, tasks of a later stage exist or the job has reached its end.
+--             a share of failed tasks above the stage's threshold (none, where the policy is fail_job) fails the job; a
+--             smaller one ends the stage completed_with_errors. When it returns, tasks of a later stage exist or the job
+--             has reached its end.
 --             Returns false, and changes nothing, where the stage had ended already.
 -- Locks       stage row, job row (the caller holds the job's advisory lock).
 CREATE OR REPLACE FUNCTION app.finish_stage(stage_id bigint)
@@ -698,7 +699,8 @@ BEGIN
       INTO counts
       FROM app.tasks AS t
      WHERE t.task_id BETWEEN this.stage_id << 24 AND this.last_task_id;
-    SELECT d.max_failed_fraction INTO STRICT threshold
+    -- Under fail_job the first failure has ended the job; here one is met where others of its dead letters were redriven.
+    SELECT CASE d.failure_policy WHEN 'fail_job'::app.failure_policy THEN 0 ELSE d.max_failed_fraction END INTO STRICT threshold
       FROM app.jobs AS j
       JOIN app.job_stages AS d ON d.job_type = j.job_type AND d.version = j.job_type_version AND d.stage = this.stage
      WHERE j.job_id = this.job_id;
@@ -2231,9 +2233,10 @@ $$;
 
 -- app.redrive_task: give one dead letter another life.
 --
--- Guarantees  The task is claimable at once with a full number of attempts; its job is processing again. Refused where later
---             stages have been made from the stage as it ended.
--- Locks       job (advisory, exclusive), task row, stage row, job row.
+-- Guarantees  The task is claimable at once with a full number of attempts; its job is processing again. So is what was
+--             cancelled when the job ended: a stage never goes on without tasks that nobody tried. Other dead letters stay.
+--             Refused where later stages have been made from the stage as it ended.
+-- Locks       job (advisory, exclusive), task rows in id order, stage row, job row.
 -- Errors      GM404 no such task · GM409 the task did not fail, or the job has gone on · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.redrive_task(task_id bigint)
@@ -2250,7 +2253,11 @@ BEGIN
     PERFORM app.lock_job(this.job_id);
     IF EXISTS (SELECT FROM app.stages AS s WHERE s.job_id = this.job_id AND s.stage > this.stage)
        OR EXISTS (SELECT FROM app.jobs AS j WHERE j.job_id = this.job_id AND j.status = 'completed'::app.job_status)
-       OR app.reopen_tasks(this.stage_id, ARRAY[redrive_task.task_id]) = 0 THEN
+       OR NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.task_id = redrive_task.task_id
+                         AND t.status IN ('failed'::app.task_status, 'cancelled'::app.task_status))
+       OR app.reopen_tasks(this.stage_id, ARRAY[redrive_task.task_id] || ARRAY(
+              SELECT t.task_id FROM app.tasks AS t
+               WHERE t.task_id BETWEEN this.stage_id << 24 AND this.last_task_id AND t.status = 'cancelled'::app.task_status)) = 0 THEN
         PERFORM app.raise_problems('GM409', app.problem('NOT_REDRIVABLE', 'user', 'task_id', to_jsonb(redrive_task.task_id),
             format('task %s did not fail, or its job has gone on without it', redrive_task.task_id), 'see app.why for the job; submit it anew if its result is wanted'));
     END IF;
