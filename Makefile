@@ -15,12 +15,14 @@ ENGINE ?= local
 ROLE ?= owner
 N ?= 2
 ARGS ?=
+MINUTES ?= 10
+SEED ?=
 
 ifeq ($(filter $(ENGINE),local docker),)
 $(error ENGINE is $(ENGINE); it can be local (the default) or docker)
 endif
 
-.PHONY: help up down dsn deploy plan verify pgtap workers status psql bench check demo test clean
+.PHONY: help up down dsn deploy plan verify pgtap workers status psql bench check demo test chaos clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,3 +101,7 @@ check: $(VENV)  ## lint, format, types, generated files up to date; seconds, bef
 
 test: $(VENV)  ## every test, in a cluster and databases of their own (ARGS are pytest's)
 	@ops/test.sh all $(ARGS)
+
+chaos: $(VENV)  ## what kills and crashes the engine, for about MINUTES, from SEED (ARGS are pytest's)
+	@seed=$${SEED:-$$RANDOM}; echo "make chaos MINUTES=$(MINUTES) SEED=$$seed"; \
+	GEOMILL_CHAOS_MINUTES=$(MINUTES) GEOMILL_CHAOS_SEED=$$seed $(PYTHON) -m pytest tests/py/chaos $(ARGS)
