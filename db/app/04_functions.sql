@@ -627,6 +627,8 @@ BEGIN
         -- Parked first: whoever unparks it meanwhile has put it among the ready ones by then.
         DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
         DELETE FROM app.ready_stages AS r WHERE r.stage_id = open_one.stage_id;
+        -- And once more: a pause may have parked it between the two.
+        DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
         UPDATE app.tasks AS t SET status = 'cancelled'::app.task_status, completed_at = this_moment
          WHERE t.task_id = ANY (ARRAY(
                    SELECT o.task_id FROM app.tasks AS o
@@ -1921,8 +1923,9 @@ $$;
 --
 -- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index. Listeners are told once a transaction.
 --             new_stage_id is NULL and problem says why where the definition and the data do not fit: no row was made.
---             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it.
--- Locks       client (advisory, shared), where the job has one. Its rows are new; the caller holds the job's advisory lock, or
+--             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it. So it is, for a
+--             moment, where the client is just being paused or resumed.
+-- Locks       client (advisory, shared, try), where the job has one. Its rows are new; the caller holds the job's advisory lock, or
 --             has just made the job.
 CREATE OR REPLACE FUNCTION app.open_stage(job_id text, stage integer, OUT new_stage_id bigint, OUT task_count integer, OUT problem jsonb)
 LANGUAGE plpgsql
@@ -1939,6 +1942,7 @@ DECLARE
     base bigint;
     last_task bigint;
     is_paused boolean := false;
+    is_unsure boolean := false;
     is_delayed boolean;
     waits_from timestamptz;
     rank bigint;
@@ -2020,16 +2024,18 @@ BEGIN
     IF task_count > 0 THEN
         UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
         IF job.client_id IS NOT NULL THEN
-            PERFORM pg_advisory_xact_lock_shared(71106, hashtext(job.client_id));
-            is_paused := EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = job.client_id);
+            -- Not waited for: whoever pauses or resumes the client may be waiting for a row of ready_stages that this transaction
+            -- has locked in a claim. Then the stage is parked, due at once; who unparks it sees what was decided.
+            is_unsure := NOT pg_try_advisory_xact_lock_shared(71106, hashtext(job.client_id));
+            is_paused := NOT is_unsure AND EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = job.client_id);
         END IF;
         -- A point of priority is worth ten minutes of waiting: urgent work goes first, and nothing starves.
         waits_from := greatest(this_moment, CASE WHEN job.status = 'pending'::app.job_status THEN coalesce(job.share_until, job.run_at) END);
         rank := (extract(epoch FROM waits_from) * 1000000)::bigint - job.priority::bigint * 600000000;
         is_delayed := job.status = 'pending'::app.job_status AND coalesce(job.run_at > this_moment, false);
-        IF is_paused OR is_delayed THEN
+        IF is_paused OR is_delayed OR is_unsure THEN
             INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
-            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at END, definition.task_type, rank, base - 1, last_task);
+            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at WHEN is_unsure THEN this_moment END, definition.task_type, rank, base - 1, last_task);
         ELSE
             INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
             VALUES (new_stage_id, definition.task_type, rank, base - 1, last_task);

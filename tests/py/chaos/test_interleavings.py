@@ -27,6 +27,11 @@ from .length import LONG, rng, seconds
 from .points import at_point, closed_gate, count_points
 from .scenes import RETRYABLE, Connection, Operation, Play, Scene, complete, fail, hold, one, release, running, say, silent, then, turn
 
+def another_job(connection: Connection, _: Play) -> None:
+    """The same client has a job of one task that nobody has claimed."""
+    connection.execute(scenes.SUBMIT, ("fragile", 1, 0))
+
+
 SCENES: dict[str, Scene] = {
     "fragile": running("fragile"),
     "tolerant": running("tolerant"),
@@ -35,6 +40,7 @@ SCENES: dict[str, Scene] = {
     "fragile, c is silent": then(running("fragile"), silent("c")),
     "tolerant, one waits for its retry": then(running("tolerant"), fail("c", RETRYABLE)),
     "tolerant, one task is fresh": running("tolerant", tasks=4),
+    "fragile, one task is left, and another job": then(running("fragile"), complete("a"), complete("c"), another_job),
     "fragile, its client is paused": then(running("fragile", tasks=4), say("SELECT app.pause_client('hub', 'chaos')")),
 }
 
