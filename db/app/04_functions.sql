@@ -811,7 +811,7 @@ $$;
 --             (taken back, or gone to a later attempt). Each is named until the worker's next turn or claim. A worker that
 --             was declared dead is told of all it held, and stays dead.
 -- Locks       worker row; parked_stages rows (SKIP LOCKED), where one is due.
--- Errors      GM404 no such worker.
+-- Errors      GM404 no such worker · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.heartbeat(worker_id text)
 RETURNS TABLE (task_id bigint, attempt integer, reason text)
@@ -822,6 +822,7 @@ AS $$
 DECLARE
     me integer;
 BEGIN
+    PERFORM app.require_read_committed();
     UPDATE app.workers AS w SET last_beat = CASE WHEN w.status = 'alive'::app.worker_status THEN app.clock() ELSE w.last_beat END
      WHERE w.worker_id = heartbeat.worker_id RETURNING w.worker_key INTO me;
     IF NOT FOUND THEN
@@ -2102,15 +2103,19 @@ GRANT EXECUTE ON FUNCTION app.pause_client(text, text) TO geomill_worker, geomil
 -- app.pause_task_type: no task of this type is claimed until it is resumed; running ones finish.
 --
 -- Locks       its row in paused_task_types.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.pause_task_type(task_type text, reason text)
 RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    PERFORM app.require_read_committed();
     INSERT INTO app.paused_task_types AS p (task_type, reason) VALUES (pause_task_type.task_type, pause_task_type.reason)
-    ON CONFLICT (task_type) DO UPDATE SET reason = excluded.reason;
+    ON CONFLICT ON CONSTRAINT paused_task_types_pkey DO UPDATE SET reason = excluded.reason;
+END;
 $$;
 GRANT EXECUTE ON FUNCTION app.pause_task_type(text, text) TO geomill_worker, geomill_admin;
 
@@ -2304,7 +2309,7 @@ $$;
 -- Guarantees  One row a worker_id. Registering again while alive changes what is said of it; a worker that stopped or was
 --             declared dead is refused, so that a zombie cannot come back under its old name.
 -- Locks       worker row.
--- Errors      GM409 the name belongs to a worker that stopped or died · GM422 empty name.
+-- Errors      GM409 the name belongs to a worker that stopped or died · GM422 empty name · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.register_worker(
     worker_id text, task_types text[] DEFAULT NULL, hostname text DEFAULT NULL, process_id integer DEFAULT NULL, software_version text DEFAULT NULL
@@ -2318,6 +2323,7 @@ DECLARE
     this_moment CONSTANT timestamptz := app.clock();
     registered record;
 BEGIN
+    PERFORM app.require_read_committed();
     IF coalesce(register_worker.worker_id, '') = '' OR length(register_worker.worker_id) > 200 THEN
         PERFORM app.raise_problems('GM422', app.problem('WORKER_ID', 'user', 'worker_id', to_jsonb(register_worker.worker_id),
             'worker_id must have 1 to 200 characters', 'name each process start anew, e.g. host-pid-random'));
@@ -2347,6 +2353,7 @@ GRANT EXECUTE ON FUNCTION app.register_worker(text, text[], text, integer, text)
 -- Guarantees  The tasks can be claimed at once; the attempt that was given back does not count against their limit.
 --             With stopping, the worker is stopped and will not be taken for dead. Returns how many were given back.
 -- Locks       worker row, task rows in id order.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.release_tasks(worker_id text, stopping boolean DEFAULT false)
 RETURNS integer
@@ -2358,6 +2365,7 @@ DECLARE
     me app.workers;
     released integer;
 BEGIN
+    PERFORM app.require_read_committed();
     SELECT w.* INTO me FROM app.workers AS w
      WHERE w.worker_id = release_tasks.worker_id AND w.status = 'alive'::app.worker_status FOR UPDATE;
     IF NOT FOUND THEN
@@ -2501,8 +2509,8 @@ BEGIN
     END IF;
 END;
 $$;
--- app.hold_task runs with its caller's rights.
-GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker;
+-- app.hold_task runs with its caller's rights, the platform's functions with those of their owner.
+GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker, geomill_api;
 
 -- app.require_stac_items: refuses what is not an array of STAC items, each named once.
 --
@@ -2603,6 +2611,7 @@ GRANT EXECUTE ON FUNCTION app.resume_client(text) TO geomill_worker, geomill_adm
 -- app.resume_task_type: tasks of this type are claimed again. Returns false where it was not paused.
 --
 -- Locks       its row in paused_task_types.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.resume_task_type(task_type text)
 RETURNS boolean
@@ -2611,6 +2620,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM app.require_read_committed();
     DELETE FROM app.paused_task_types AS p WHERE p.task_type = resume_task_type.task_type;
     IF FOUND THEN
         PERFORM pg_notify('geomill_tasks', '');
@@ -2721,6 +2731,7 @@ GRANT EXECUTE ON FUNCTION app.retry_job(text) TO geomill_worker, geomill_admin;
 --             go through the functions everyone uses. Returns the run's id.
 -- Locks       janitor (advisory, try); then those of each part. A part that needs the locks of jobs after app.janitor_reclaim
 --             only tries for them, since that took its own in order.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker that runs it where pg_cron is missing has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.run_janitor()
 RETURNS bigint
@@ -2738,6 +2749,7 @@ DECLARE
     failure text;
     failures text[] := '{}';
 BEGIN
+    PERFORM app.require_read_committed();
     INSERT INTO app.janitor_runs (started_at) VALUES (this_moment) RETURNING run_id INTO run;
     IF NOT pg_try_advisory_xact_lock(71104, 0) THEN
         UPDATE app.janitor_runs AS r SET skipped = true, completed_at = app.clock() WHERE r.run_id = run;
@@ -3024,7 +3036,7 @@ GRANT EXECUTE ON FUNCTION app.sha256_hex(text) TO geomill_api;
 -- Guarantees  Returns false, and changes nothing, where there is none, or it is another's or a later revision's: so it can be
 --             repeated. Never takes an item with it.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection row.
--- Errors      GM409 items are in it.
+-- Errors      GM409 items are in it · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_delete_collection(collection text, request_id text, revision integer)
 RETURNS boolean
@@ -3033,6 +3045,7 @@ SECURITY DEFINER
 SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     IF NOT EXISTS (SELECT FROM app.stac_request_collections(stac_delete_collection.request_id, stac_delete_collection.revision) AS c
                     WHERE c.collection = stac_delete_collection.collection) THEN
@@ -3054,6 +3067,7 @@ GRANT EXECUTE ON FUNCTION app.stac_delete_collection(text, text, integer) TO geo
 -- Guarantees  What is not there is no error, so that it can be repeated. The collection's extent is that of what is left;
 --             where nothing is left it keeps its last one, for STAC wants one.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection row.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_delete_items(collection text, ids text[])
 RETURNS integer
@@ -3064,6 +3078,7 @@ AS $$
 DECLARE
     gone integer;
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     DELETE FROM pgstac.items AS i WHERE i.collection = stac_delete_items.collection AND i.id = ANY (ids);
     GET DIAGNOSTICS gone = ROW_COUNT;
@@ -3085,6 +3100,7 @@ GRANT EXECUTE ON FUNCTION app.stac_delete_items(text, text[]) TO geomill_worker;
 --
 -- Guarantees  Items of other requests and other revisions stay. Repeatable.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection row.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_discard_items(request_id text, revision integer, job_ids text[])
 RETURNS integer
@@ -3096,6 +3112,7 @@ DECLARE
     place record;
     gone integer := 0;
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     FOR place IN
         SELECT DISTINCT j.parameters ->> 'stac_collection' AS collection, j.parameters ->> 'stac_item_id' AS item_id
@@ -3140,6 +3157,7 @@ GRANT EXECUTE ON FUNCTION app.stac_discard_items(text, integer, text[]) TO geomi
 -- Guarantees  One that exists is left as it is; true where it was made. Any number of callers may ask for the same at once.
 --             Where the catalogue was wiped, it is made as it was.
 -- Locks       catalogue (advisory, to the transaction's end).
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_ensure_collection(collection jsonb)
 RETURNS boolean
@@ -3148,6 +3166,7 @@ SECURITY DEFINER
 SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     IF EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = collection ->> 'id') THEN
         RETURN false;
@@ -3422,6 +3441,7 @@ $$;
 --
 -- Guarantees  Items of the request whose ids are in keep stay, and so do other requests' items. Repeatable.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection row.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_retire_items(collection text, request_id text, keep text[])
 RETURNS integer
@@ -3430,6 +3450,7 @@ SECURITY DEFINER
 SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     -- Where the catalogue was wiped, items are kept that it does not have.
     DELETE FROM platform.published_items AS p
@@ -3459,6 +3480,7 @@ $$;
 --
 -- Guarantees  Afterwards the collection is as given, but its extent is that of its items, where it has any. It is kept in platform too.
 -- Locks       catalogue (advisory, to the transaction's end), collection row.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_upsert_collection(collection jsonb)
 RETURNS void
@@ -3467,6 +3489,7 @@ SECURITY DEFINER
 SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     PERFORM pgstac.upsert_collection(collection);
     PERFORM platform.keep_collection(collection);
@@ -3484,7 +3507,7 @@ GRANT EXECUTE ON FUNCTION app.stac_upsert_collection(jsonb) TO geomill_worker;
 --             new items: it is widened by them, and read from all items again only where the collection was empty or an
 --             item has moved. What the catalogue is given is kept in platform.published_items, by the same transaction.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection rows.
--- Errors      GM404 no such collection · GM422 not an array of items, or an item twice.
+-- Errors      GM404 no such collection · GM422 not an array of items, or an item twice · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_upsert_items(items jsonb)
 RETURNS integer
@@ -3498,6 +3521,7 @@ DECLARE
     batches jsonb;
     batch record;
 BEGIN
+    PERFORM app.require_read_committed();
     PERFORM app.require_stac_items(stac_upsert_items.items);
     PERFORM pg_advisory_xact_lock(71103, 0);
     PERFORM app.raise_problems('GM404', coalesce(jsonb_agg(app.problem('COLLECTION_NOT_FOUND', 'system', 'items', to_jsonb(n.collection),
@@ -3534,6 +3558,7 @@ GRANT EXECUTE ON FUNCTION app.stac_upsert_items(jsonb) TO geomill_worker;
 -- Guarantees  Items of other requests and of later revisions stay, and so does a collection that has any (kept). Says how many
 --             items and which collections went. Repeatable.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection rows.
+-- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION app.stac_withdraw(
     request_id text, revision integer, stac_collection text, stac_item_id text, OUT items integer, OUT collections text[], OUT kept text[]
@@ -3545,6 +3570,7 @@ AS $$
 DECLARE
     own text;
 BEGIN
+    PERFORM app.require_read_committed();
     -- Before the look: what another writer replaces meanwhile is a later revision's, and is not to be deleted by its id.
     PERFORM pg_advisory_xact_lock(71103, 0);
     SELECT coalesce(sum(app.stac_delete_items(f.collection, f.item_ids)), 0) INTO items

@@ -5,7 +5,7 @@
 -- Guarantees  The root is one place, named in one way, and never the whole file system or a whole scheme. Run again it
 --             changes nothing. Returns the root, which ends in a slash.
 -- Locks       none.
--- Errors      GM404 no such client · GM422 a root that is refused.
+-- Errors      GM404 no such client · GM422 a root that is refused · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: administrators have no right to change any table of platform.
 CREATE OR REPLACE FUNCTION platform.allow_source_root(client_id text, root text)
 RETURNS text
@@ -17,6 +17,7 @@ DECLARE
     folder CONSTANT text := CASE WHEN root LIKE '%/' THEN root ELSE root || '/' END;
     problems jsonb;
 BEGIN
+    PERFORM app.require_read_committed();
     IF NOT EXISTS (SELECT FROM platform.clients AS c WHERE c.client_id = allow_source_root.client_id) THEN
         PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_CLIENT', 'user', 'client_id', to_jsonb(allow_source_root.client_id),
             format('there is no client %L', allow_source_root.client_id), 'make it with platform.create_client(client_id, login_role, prefix, title)'));
@@ -41,7 +42,7 @@ GRANT EXECUTE ON FUNCTION platform.allow_source_root(text, text) TO geomill_admi
 --             the same content is sent, so that a receiver can tell repetition from news. generations: whose secrets sign, the
 --             present one first. No row where the job is superseded, or the delivery is gone: nothing is to be sent.
 -- Locks       request row, delivery row.
--- Errors      GM409 stale attempt.
+-- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app or platform.
 CREATE OR REPLACE FUNCTION platform.begin_delivery(task_id bigint, attempt integer)
 RETURNS TABLE (delivery_id bigint, callback_url text, message_id text, body text, client_id text, generations integer[])
@@ -52,6 +53,7 @@ AS $$
 DECLARE
     delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(begin_delivery.task_id, begin_delivery.attempt);
 BEGIN
+    PERFORM app.require_read_committed();
     IF delivery.delivery_id IS NULL THEN
         RETURN;
     END IF;
@@ -260,7 +262,7 @@ GRANT EXECUTE ON FUNCTION platform.content_hash(platform.request_type, text, jso
 --             that its collections are too. Returns the client.
 -- Locks       none.
 -- Errors      GM409 client, login or prefix belong to another · GM422 a value refused, no such login, or a login that is
---             not in geomill_client: the remedy is the statement that mends it.
+--             not in geomill_client: the remedy is the statement that mends it · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: administrators have no right to change any table of platform.
 CREATE OR REPLACE FUNCTION platform.create_client(client_id text, login_role text, prefix text, title text)
 RETURNS jsonb
@@ -273,6 +275,7 @@ DECLARE
     login pg_catalog.pg_roles;
     client platform.clients;
 BEGIN
+    PERFORM app.require_read_committed();
     SELECT coalesce(jsonb_agg(p.problem ORDER BY f.position), '[]') INTO problems
       FROM (VALUES (1, 'client_id', create_client.client_id, 50, '^[a-z][a-z0-9_]*$'), (2, 'login_role', create_client.login_role, 63, NULL),
                    (3, 'prefix', create_client.prefix, 30, '^[a-z][a-z0-9]*$'), (4, 'title', create_client.title, 200, NULL)) AS f (position, field, value, longest, pattern)
@@ -1094,7 +1097,7 @@ GRANT EXECUTE ON FUNCTION platform.record_call(text, text, text) TO geomill_api;
 --
 -- Guarantees  Returns false, and changes nothing, where the job is superseded.
 -- Locks       request row, delivery row.
--- Errors      GM409 stale attempt.
+-- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app or platform.
 CREATE OR REPLACE FUNCTION platform.record_failed_call(task_id bigint, attempt integer, error text)
 RETURNS boolean
@@ -1105,6 +1108,7 @@ AS $$
 DECLARE
     delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(record_failed_call.task_id, record_failed_call.attempt);
 BEGIN
+    PERFORM app.require_read_committed();
     IF delivery.delivery_id IS NULL THEN
         RETURN false;
     END IF;
@@ -1121,7 +1125,7 @@ GRANT EXECUTE ON FUNCTION platform.record_failed_call(bigint, integer, text) TO 
 -- Guarantees  Only the current attempt of a running task writes; request and revision are those of its job. Returns how many
 --             were written: none for a job that serves no request, whose result has the counts.
 -- Locks       none but the new rows'.
--- Errors      GM409 stale attempt · GM422 not an array of objects with code and reason.
+-- Errors      GM409 stale attempt · GM422 not an array of objects with code and reason · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app or platform.
 CREATE OR REPLACE FUNCTION platform.record_rejects(task_id bigint, attempt integer, source text, rejects jsonb)
 RETURNS integer
@@ -1133,6 +1137,7 @@ DECLARE
     job app.jobs;
     written integer;
 BEGIN
+    PERFORM app.require_read_committed();
     SELECT j.* INTO job
       FROM app.tasks AS t
       JOIN app.stages AS s ON s.stage_id = t.stage_id
@@ -1532,7 +1537,7 @@ $$;
 -- Guarantees  During the overlap each call carries signatures of both generations. A rotation within an overlap ends the
 --             overlap of the one before.
 -- Locks       client row.
--- Errors      GM404 no such client · GM422 overlap is not from 0 to 30 days.
+-- Errors      GM404 no such client · GM422 overlap is not from 0 to 30 days · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: administrators have no right to change any table of platform.
 CREATE OR REPLACE FUNCTION platform.rotate_webhook_secret(client_id text, overlap interval DEFAULT interval '1 day')
 RETURNS integer
@@ -1543,6 +1548,7 @@ AS $$
 DECLARE
     generation integer;
 BEGIN
+    PERFORM app.require_read_committed();
     IF overlap IS NULL OR overlap NOT BETWEEN interval '0' AND interval '30 days' THEN
         PERFORM app.raise_problems('GM422', app.problem('OUT_OF_RANGE', 'user', 'overlap', to_jsonb(overlap::text),
             'overlap must be from 0 to 30 days', 'give the time that the receiver needs to take the new secret'));
