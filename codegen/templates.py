@@ -6,6 +6,7 @@ what is open, the layout of a task id, the keys of advisory locks. A name that a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +30,11 @@ SUFFIX = ".sql.j2"
 
 PINNED = "pg_catalog, pg_temp"
 """The search_path of a function: with less said, types are looked for in pg_temp first (docs/decisions/0018)."""
+PINS_BACKSLASHES = "SET standard_conforming_strings = on"
+"""A literal with a backslash means what the caller's session says, and so what a stranger says, unless its function has this."""
+
+_COMMENT = re.compile(r"--.*")
+_ESCAPED = re.compile(r"\bE'(?:[^'\\]|\\.|'')*'")
 
 # First keys of two-integer advisory locks.
 LOCKS = {"job": 71101, "hold": 71102, "catalogue": 71103, "janitor": 71104, "deploy": 71105, "client": 71106}
@@ -97,6 +103,18 @@ def _function(environment: jinja2.Environment, schema: str, path: Path) -> State
             "its search_path does not end with pg_temp, where whoever calls it may have made a type called text",
             f"SET search_path = {PINNED}",
         )
+    body = _COMMENT.sub("", rendered)
+    if not body.isascii():
+        raise RefusedError(
+            f"db/functions/{path}",
+            "a character that is not ASCII: a client of another encoding would get an error in place of the message",
+            "write ... for an ellipsis",
+        )  # fmt: skip
+    if "\\" in _ESCAPED.sub("", body) and PINS_BACKSLASHES not in rendered:
+        raise RefusedError(
+            f"db/functions/{path}", "a backslash in a literal means what the session of whoever calls says",
+            f"write E'…', or give the function {PINS_BACKSLASHES}",
+        )  # fmt: skip
     return Statement("functions", "function", f"{schema}.{function}", rendered.strip() + "\n")
 
 

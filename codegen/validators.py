@@ -23,6 +23,7 @@ from codegen.models.enums import RequestType
 from codegen.patterns import to_postgres
 from codegen.quoting import literal, name, text
 from codegen.refusal import RefusedError
+from codegen.templates import PINS_BACKSLASHES
 from codegen.workflows import JOB_TYPES
 
 CONFIGS: Mapping[RequestType, type[BaseModel]] = {
@@ -77,11 +78,12 @@ def _validator(schema: str, function: str, model: type[BaseModel], argument: str
         "LANGUAGE sql\n"
         "IMMUTABLE PARALLEL SAFE\n"
         "SET search_path = pg_catalog, pg_temp\n"
-        "AS $$\n"
+        "{pinned}AS $$\n"
         "    SELECT c.filled, c.problems FROM app.check_json({document}::pg_catalog.jsonb, value, {argument}) AS c;\n"
         "$$;\n"
     ).format(
         head=sql.SQL(head), function=name(schema, function), document=text(document), argument=literal(argument),
+        pinned=sql.SQL(PINS_BACKSLASHES + "\n" if "\\" in document else ""),
     )  # fmt: skip
     return Statement("validators", "function", f"{schema}.{function}", composed.as_string(None))
 

@@ -147,7 +147,7 @@ BEGIN
     END IF;
     IF bad IS NOT NULL THEN
         PERFORM app.raise_problems('GM400', app.problem('MALFORMED', 'user', 'finished', bad,
-            'finished must be an array of {task_id, attempt, result_data} or {task_id, attempt, error: {code, message, …}}',
+            'finished must be an array of {task_id, attempt, result_data} or {task_id, attempt, error: {code, message, ...}}',
             'see docs/operators.md for the shape of a report'));
     END IF;
 END;
@@ -212,7 +212,7 @@ AS $$
 DECLARE
     kind CONSTANT text := coalesce(jsonb_typeof(value), 'null');
     wanted CONSTANT text := schema ->> 'type';
-    shown CONSTANT text := CASE WHEN char_length(value::text) > 100 THEN left(value::text, 99) || '…' ELSE value::text END;
+    shown CONSTANT text := CASE WHEN char_length(value::text) > 100 THEN left(value::text, 97) || '...' ELSE value::text END;
     words CONSTANT jsonb := '{"object": "an object", "array": "an array", "string": "text", "number": "a number",
                               "integer": "a whole number", "boolean": "true or false", "null": "null"}';
     -- Halfway from the largest double to what would come after it: from there on a number is infinity.
@@ -513,6 +513,7 @@ RETURNS integer[]
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     part text;
@@ -1823,6 +1824,7 @@ RETURNS timestamptz
 LANGUAGE plpgsql
 STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     fields CONSTANT text[] := regexp_split_to_array(btrim(cron), '[ \t]+');
@@ -2464,7 +2466,7 @@ BEGIN
     IF NOT app.is_error(error) THEN
         PERFORM app.raise_problems('GM422', app.problem('MALFORMED_ERROR', 'user', 'error', error,
             'error must be an object with code and message (text) and retryable (boolean)',
-            'give {"code": …, "category": "user|data|system", "message": …, "retryable": true|false}'));
+            'give {"code": ..., "category": "user|data|system", "message": ..., "retryable": true|false}'));
     END IF;
 END;
 $$;
@@ -2509,8 +2511,8 @@ BEGIN
     END IF;
 END;
 $$;
--- app.hold_task runs with its caller's rights, the platform's functions with those of their owner.
-GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker, geomill_api;
+-- app.hold_task runs with its caller's rights.
+GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker;
 
 -- app.require_stac_items: refuses what is not an array of STAC items, each named once.
 --
@@ -2902,7 +2904,7 @@ GRANT EXECUTE ON FUNCTION app.schedule_job(text, text, text, jsonb, jsonb, text,
 --
 -- Guarantees  In force from the janitor's next run. Returns the policy.
 -- Locks       retention row.
--- Errors      GM422 no such thing, keep_days not from 1 to 36500, batch not from 1 to 10000.
+-- Errors      GM422 no such thing, keep_days not from 1 to 36500, batch not from 1 to 10000 · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: administrators have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.set_retention(what text, keep_days integer, archive boolean DEFAULT NULL, batch integer DEFAULT NULL)
 RETURNS TABLE (now_keep_days integer, now_archive boolean, now_batch integer)
@@ -2914,6 +2916,7 @@ DECLARE
     problems jsonb := '[]';
     known CONSTANT text[] := ARRAY(SELECT p.what FROM app.retention_policy() AS p);
 BEGIN
+    PERFORM app.require_read_committed();
     IF NOT coalesce(set_retention.what = ANY (known), false) THEN
         problems := problems || app.problem('NOT_ALLOWED', 'user', 'what', to_jsonb(set_retention.what),
             format('nothing named %L is kept by a policy', set_retention.what), 'use one of: ' || array_to_string(known, ', '));

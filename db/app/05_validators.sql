@@ -44,6 +44,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -483,6 +484,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -786,6 +788,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1095,6 +1098,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1787,6 +1791,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,

@@ -171,6 +171,7 @@ CREATE OR REPLACE FUNCTION platform.check_request(
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     known_types CONSTANT text[] := enum_range(NULL::platform.request_type)::text[];
@@ -248,6 +249,7 @@ RETURNS text
 LANGUAGE sql
 IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request_type::text,
@@ -287,7 +289,7 @@ BEGIN
     IF login.rolname IS NULL OR NOT login.rolcanlogin THEN
         problems := problems || app.problem('NO_SUCH_LOGIN', 'user', 'login_role', to_jsonb(create_client.login_role),
             format('there is no login %L', create_client.login_role),
-            format(CASE WHEN login.rolname IS NULL THEN 'CREATE ROLE %I LOGIN PASSWORD ''…'' IN ROLE geomill_client' ELSE 'ALTER ROLE %I LOGIN' END, create_client.login_role));
+            format(CASE WHEN login.rolname IS NULL THEN 'CREATE ROLE %I LOGIN PASSWORD ''...'' IN ROLE geomill_client' ELSE 'ALTER ROLE %I LOGIN' END, create_client.login_role));
     ELSIF login.rolsuper THEN
         problems := problems || app.problem('LOGIN_IS_SUPERUSER', 'user', 'login_role', to_jsonb(create_client.login_role),
             format('the login %I is a superuser, whom nothing binds', create_client.login_role), 'give the client a login of its own');
@@ -663,6 +665,7 @@ CREATE OR REPLACE FUNCTION platform.infer_request_type(
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     extension CONSTANT text := lower(substring(infer_request_type.source_path FROM '\.([A-Za-z0-9]+)$') COLLATE "C");
@@ -1149,7 +1152,7 @@ BEGIN
     IF jsonb_typeof(rejects) IS DISTINCT FROM 'array' OR EXISTS (
         SELECT FROM jsonb_array_elements(rejects) AS r WHERE r ->> 'code' IS NULL OR r ->> 'reason' IS NULL) THEN
         PERFORM app.raise_problems('GM422', app.problem('MALFORMED', 'system', 'rejects', NULL,
-            'rejects must be an array of objects with code and reason', 'send [{"source_row": 7, "code": "…", "reason": "…", "properties": {…}}]'));
+            'rejects must be an array of objects with code and reason', 'send [{"source_row": 7, "code": "...", "reason": "...", "properties": {...}}]'));
     END IF;
     INSERT INTO platform.rejects (request_id, revision, job_id, source, source_row, code, reason, properties)
     SELECT q.request_id, job.revision, job.job_id, left(record_rejects.source, 1000), (r ->> 'source_row')::bigint, left(r ->> 'code', 100), r ->> 'reason',
@@ -1621,6 +1624,7 @@ RETURNS text
 LANGUAGE sql
 IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT CASE WHEN length(named.slug) <= 63 THEN named.slug
                 ELSE left(named.slug, 54) || '_' || left(app.sha256_hex(slug.value), 8) END
@@ -1645,6 +1649,7 @@ RETURNS jsonb
 LANGUAGE plpgsql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     scheme CONSTANT text := lower(substring(source_path FROM '^([A-Za-z][A-Za-z0-9+.-]*)://') COLLATE "C");
@@ -1706,6 +1711,7 @@ RETURNS jsonb
 LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 DECLARE
     roots CONSTANT text[] := ARRAY(SELECT s.root::text FROM platform.source_roots AS s WHERE s.client_id = source_problems.client_id ORDER BY s.root);
@@ -2288,6 +2294,7 @@ RETURNS jsonb
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT CASE
         WHEN value IS NULL AND NOT required THEN NULL
@@ -2323,6 +2330,7 @@ LANGUAGE sql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     WITH request AS (
         SELECT r.*, coalesce(r.published_revision, 0) AS shown FROM platform.requests AS r WHERE r.request_id = unpublish_document.request_id

@@ -9,6 +9,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -237,6 +238,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -475,6 +477,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,

@@ -54,18 +54,20 @@ def template(folder: Path, name: str, body: str) -> Path:
 
 def test_labels_are_typed_literals_and_terminal_states_come_from_the_enum(tmp_path: Path) -> None:
     named = ("task_status.failed", "task_status.open", "task_status.terminal", "lock.job", "task_bits")
-    body = "CREATE OR REPLACE FUNCTION {{ app }}.f() " + " ".join(f"{{{{ {one} }}}}" for one in named)
+    head = "CREATE OR REPLACE FUNCTION {{ app }}.f() SET search_path = pg_catalog, pg_temp "
+    body = head + " ".join(f"{{{{ {one} }}}}" for one in named)
     (made,) = templates.render("app", template(tmp_path, "f", body))
     terminal = ", ".join(f"'{label.value}'::app.task_status" for label in TaskStatus if label in TaskStatus.terminal())
     assert made.name == "app.f"
     assert made.sql == (
-        "CREATE OR REPLACE FUNCTION app.f() 'failed'::app.task_status ('pending'::app.task_status, 'processing'::app.task_status) "
+        "CREATE OR REPLACE FUNCTION app.f() SET search_path = pg_catalog, pg_temp"
+        " 'failed'::app.task_status ('pending'::app.task_status, 'processing'::app.task_status) "
         f"({terminal}) 71101 24\n"
     )
 
 
 def test_the_jobs_of_a_request_are_rows_of_values(tmp_path: Path) -> None:
-    (made,) = templates.render("app", template(tmp_path, "f", "FUNCTION app.f( {{ request_jobs }}"))
+    (made,) = templates.render("app", template(tmp_path, "f", "FUNCTION app.f( pg_temp {{ request_jobs }}"))
     assert made.sql.count("::platform.request_type") == sum(len(jobs) for jobs in REQUEST_JOBS.values())
     assert "('vector'::platform.request_type, 2, 'stac_catalog_vectors')" in made.sql
 
@@ -96,3 +98,15 @@ def test_reserved_words_are_the_servers(module_database: Database) -> None:
 def test_a_name_that_would_need_quotes_is_refused(name: str) -> None:
     with pytest.raises(RefusedError):
         quoting.name("app", name)
+
+
+def test_a_backslash_means_the_same_to_every_caller(tmp_path: Path) -> None:
+    head = "CREATE OR REPLACE FUNCTION {{ app }}.f() RETURNS boolean LANGUAGE sql SET search_path = pg_catalog, pg_temp"
+    (made,) = templates.render("app", template(tmp_path, "f", f"-- a \\ in a comment\n{head} AS $$ SELECT 'a' ~ E'\\\\d' $$;"))
+    assert made.name == "app.f"
+    with pytest.raises(RefusedError, match="ASCII"):
+        templates.render("app", template(tmp_path, "f", f"{head} AS $$ SELECT 'a' ~ '\u2026' $$;"))
+    with pytest.raises(RefusedError, match="backslash"):
+        templates.render("app", template(tmp_path, "f", f"{head} AS $$ SELECT 'a' ~ '\\d' $$;"))
+    (made,) = templates.render("app", template(tmp_path, "f", f"{head} {templates.PINS_BACKSLASHES} AS $$ SELECT 'a' ~ '\\d' $$;"))
+    assert made.name == "app.f"

@@ -51,6 +51,7 @@ CALLS: dict[str, Call] = {
     "app.run_janitor": Call("SELECT app.run_janitor()"),
     "app.schedule_job": Call("SELECT app.schedule_job('x', '* * * * *', 'hello_world', '{\"n\": 1}')", role="admin"),
     "app.unschedule_job": Call("SELECT app.unschedule_job('x')", role="admin"),
+    "app.set_retention": Call("SELECT * FROM app.set_retention('jobs', 30)", role="admin"),
     "app.stac_delete_collection": Call("SELECT app.stac_delete_collection('iso', 'r', 1)"),
     "app.stac_delete_items": Call("SELECT app.stac_delete_items('iso', '{a}')"),
     "app.stac_discard_items": Call("SELECT app.stac_discard_items('r', 1, '{}')"),
@@ -113,7 +114,8 @@ def test_every_public_function_that_may_write_is_here(module_database: Database)
             """
             SELECT DISTINCT p.pronamespace::regnamespace || '.' || p.proname
               FROM pg_proc AS p CROSS JOIN aclexplode(p.proacl) AS a JOIN pg_roles AS r ON r.oid = a.grantee
-             WHERE p.pronamespace IN ('app'::regnamespace, 'platform'::regnamespace) AND a.privilege_type = 'EXECUTE' AND p.provolatile = 'v'
+             WHERE p.pronamespace IN ('app'::regnamespace, 'platform'::regnamespace)
+               AND a.privilege_type = 'EXECUTE' AND p.provolatile = 'v'
                AND r.rolname IN ('geomill_worker', 'geomill_client', 'geomill_gateway', 'geomill_admin')
             """
         ).fetchall()

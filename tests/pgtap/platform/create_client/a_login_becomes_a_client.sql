@@ -10,7 +10,7 @@ SELECT is(pg_temp.made($$'hub_v1', 'hub', 'hub', 'A hub'$$), NULL, 'again is not
 SELECT is((SELECT count(*) FROM platform.clients AS c WHERE c.client_id = 'hub_v1'), 1::bigint, 'there is one');
 SELECT is(pg_temp.made($$'hub_v1', 'hub', 'other', 'A hub'$$), '{client_id CLIENT_EXISTS}', 'other words are a conflict');
 SELECT is(pg_temp.made($$'hub_v2', 'hub', 'two', 'A hub'$$), '{login_role CLIENT_EXISTS}', 'one login is one client');
-SELECT is(tests.refusal('boss', $$SELECT platform.create_client('x', 'missing', 'x', 'X')$$) ->> 'hint', $$CREATE ROLE missing LOGIN PASSWORD '…' IN ROLE geomill_client$$, 'a missing login: the statement that makes it');
+SELECT is(tests.refusal('boss', $$SELECT platform.create_client('x', 'missing', 'x', 'X')$$) ->> 'hint', $$CREATE ROLE missing LOGIN PASSWORD '...' IN ROLE geomill_client$$, 'a missing login: the statement that makes it');
 SELECT is(tests.refusal('boss', $$SELECT platform.create_client('x', 'later', 'x', 'X')$$) ->> 'hint', 'GRANT geomill_client TO later', 'one outside the group: the statement that brings it in');
 SELECT is(tests.refusal('boss', $$SELECT platform.create_client('x', 'nologin', 'x', 'X')$$) ->> 'hint', 'ALTER ROLE nologin LOGIN', 'one that cannot log in');
 SELECT is(pg_temp.made($$'x', 'postgres', 'x', 'X'$$), '{login_role LOGIN_IS_SUPERUSER}', 'a superuser is refused');
