@@ -1,6 +1,7 @@
 """python -m codegen: models to SQL to database.
 
-generate [--check]   write db/app and db/platform; --check only says what is stale (exit status 1)
+generate [--check]   write db/app, db/platform and docs/schema; --check only says what is stale (exit status 1)
+docs                 write docs/schema alone
 plan                 how the database differs from the models (exit status 2 if it does)
 deploy               bring the database to the models
 verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is stale")
     command.set_defaults(run=_generate)
 
+    command = commands.add_parser("docs", help="write the documentation of the schemas, docs/schema, alone")
+    command.set_defaults(run=_docs)
+
     command = commands.add_parser("deploy", help="bring the database to the models")
     command.add_argument("--no-cron", action="store_true", help="leave pg_cron alone, as in a test database")
     command.set_defaults(run=_deploy)
@@ -82,6 +86,12 @@ def _generate(parsed: argparse.Namespace) -> int:
     if parsed.check and stale:
         print("run `python -m codegen generate`", file=sys.stderr)
         return 1
+    return 0
+
+
+def _docs(_: argparse.Namespace) -> int:
+    for path in generate.write(generate.documents()):
+        print(f"written: {path.relative_to(CHECKOUT)}")
     return 0
 
 

@@ -159,6 +159,10 @@ def _table(model: type[TableModel], types: EnumNames, keys: Keys) -> Table:
         checks += [Check(_named(options.name, field, suffix=suffix), expression) for suffix, expression in made.checks]
         if column.unique:
             uniques.append(Unique(_named(options.name, field, suffix="key"), (field,)))
+        if column.refers_to and (column.references or column.refers_to not in keys):
+            raise RefusedError(
+                where, f"it refers to {column.refers_to}, which no model makes, or has a foreign key too", "name schema.table of a model"
+            )
         if column.references:
             if column.on_delete == "set null" and not made.nullable:
                 raise RefusedError(
@@ -279,6 +283,7 @@ def _column(field: str, info: FieldInfo, options: ColumnOptions, made: SqlType, 
         status=made.status,
         is_timestamp=made.is_timestamp,
         renamed_from=options.renamed_from,
+        refers_to=options.refers_to,
     )
 
 

@@ -44,6 +44,8 @@ class Column:
     """The enum, where its transitions are guarded."""
     is_timestamp: bool = False
     renamed_from: str | None = None
+    refers_to: str | None = None
+    """`schema.table` that it is a key of without a foreign key."""
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,9 @@ class Job(Table):
     error_details: Json | None = Field(default=None, description="The error that ended it: code, category, message, remediation")
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first; waiting raises it slowly, so that nothing starves")
     revision: int = Field(default=1, ge=1, description="Revision of the platform request")
-    platform_request_id: str | None = Field(default=None, max_length=32, description="Request it serves; no foreign key, for app may be rebuilt while platform stays")
+    platform_request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, max_length=32, description="Request it serves; no foreign key, for app may be rebuilt while platform stays")
     correlation_id: str = Field(max_length=255, description="Set by the client or made at submit; in every log line about the job")
-    client_id: str | None = Field(default=None, max_length=50, description="For whom it runs: fairness, pauses and caps go by it. NULL: the engine's own, or nobody's")
+    client_id: Annotated[str | None, Column(refers_to="platform.clients")] = Field(default=None, max_length=50, description="For whom it runs: fairness, pauses and caps go by it. NULL: the engine's own, or nobody's")
     run_at: AwareDatetime | None = Field(default=None, description="Not before; NULL: at once")
     unique_key: str | None = Field(default=None, max_length=200, description="At most one job of its type with this key is open")
     concurrency_key: str | None = Field(default=None, max_length=200, description="Its tasks share the cap set for this key")
@@ -132,7 +132,7 @@ class Stage(Table):
     failed_tasks: int | None = Field(default=None, ge=0, description="Tasks failed, counted at the stage's end")
     max_runtime_seconds: float = Field(gt=0, description="A task that runs longer is taken back")
     task_parameters: Json = Field(default_factory=dict, description="What every task of the stage receives")
-    matches_stage_id: int | None = Field(default=None, ge=1, lt=2**39, description="Stage whose results its tasks receive one by one; NULL unless it fanned out by match_previous")
+    matches_stage_id: Annotated[int | None, Column(refers_to="app.stages")] = Field(default=None, ge=1, lt=2**39, description="Stage whose results its tasks receive one by one; NULL unless it fanned out by match_previous")
     stage_results: Json | None = Field(default=None, description="Kept by advance_job_stage where its caller gives some")
     created_at: AwareDatetime = Field(default_factory=now, description="Fanned out at")
     completed_at: AwareDatetime | None = Field(default=None, description="Ended at")
@@ -146,7 +146,7 @@ class ReadyStage(Table):
         indexes=[Index(("rank", "stage_id"), name="idx_ready_stages_rank")], only_these_indexes=HOT,
     )  # fmt: skip
 
-    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage")
+    stage_id: Annotated[int, Column(primary_key=True, refers_to="app.stages")] = Field(ge=1, lt=2**39, description="The stage")
     task_type: str = Field(max_length=100, description="Task type, so that a worker sees only what it can do")
     rank: int = Field(ge=-(2**63), lt=2**63, description="Microseconds since 1970 when it became ready, less its priority's head start; lower runs first")
     low: int = Field(ge=0, lt=2**63, description="No fresh task lies at or below this id")
@@ -160,7 +160,7 @@ class ParkedStage(Table):
         schema="app", name="parked_stages", indexes=[Index(("run_at",)), Index(("client_id",))], grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
-    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage")
+    stage_id: Annotated[int, Column(primary_key=True, refers_to="app.stages")] = Field(ge=1, lt=2**39, description="The stage")
     client_id: str | None = Field(default=None, max_length=50, description="Client of its job")
     run_at: AwareDatetime | None = Field(default=None, description="Ready from then on; NULL: when its client is resumed")
     task_type: str = Field(max_length=100, description="As in ready_stages")
@@ -183,13 +183,13 @@ class Task(Table):
     )  # fmt: skip
 
     task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="stage_id << 24 | task_index. No foreign key to stages: the key is made from it, and a check a row would halve fan-out")
-    stage_id: Annotated[int, Column(generated=f"task_id >> {TASK_BITS}")] = Field(ge=0, lt=2**63, description="The stage, from the key")
+    stage_id: Annotated[int, Column(generated=f"task_id >> {TASK_BITS}", refers_to="app.stages")] = Field(ge=0, lt=2**63, description="The stage, from the key")
     task_index: Annotated[int, Column(generated=f"(task_id & {2**TASK_BITS - 1})::integer")] = Field(ge=0, description="Position in the stage, from 0, from the key")
     task_type: str = Field(max_length=100, description="What to do")
     status: TaskStatus = Field(default=TaskStatus.PENDING, description="Where it stands; a retry waiting for its time is pending with a run_at")
     attempt: int = Field(default=0, ge=0, description="Raised by every claim; what is named with an older attempt changes nothing")
     forgiven: int = Field(default=0, ge=0, description="Attempts that do not count against the limit: released by a draining worker, or before an explicit retry")
-    worker_key: int | None = Field(default=None, description="Worker of the current or last attempt")
+    worker_key: Annotated[int | None, Column(refers_to="app.workers")] = Field(default=None, description="Worker of the current or last attempt")
     run_at: AwareDatetime | None = Field(default=None, description="Not before; NULL for a task that was never claimed or delayed")
     started_at: AwareDatetime | None = Field(default=None, description="Current or last attempt claimed at")
     completed_at: AwareDatetime | None = Field(default=None, description="Ended at")
@@ -200,7 +200,7 @@ class TaskInput(Table):
 
     __table__: ClassVar[TableOptions] = table(schema="app", name="task_inputs", only_these_indexes=HOT)
 
-    task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="The task")
+    task_id: Annotated[int, Column(primary_key=True, refers_to="app.tasks")] = Field(ge=0, lt=2**63, description="The task")
     item: Any = Field(description="Element of the array that the stage fanned out over")
 
 
@@ -209,7 +209,7 @@ class TaskResult(Table):
 
     __table__: ClassVar[TableOptions] = table(schema="app", name="task_results", only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)})
 
-    task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="The task")
+    task_id: Annotated[int, Column(primary_key=True, refers_to="app.tasks")] = Field(ge=0, lt=2**63, description="The task")
     result_data: Any = Field(description="Its result")
 
 
@@ -221,10 +221,10 @@ class TaskError(Table):
         indexes=[Index(("created_at DESC",))], grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
-    task_id: int = Field(ge=0, lt=2**63, description="The task")
+    task_id: Annotated[int, Column(refers_to="app.tasks")] = Field(ge=0, lt=2**63, description="The task")
     attempt: int = Field(ge=0, description="Attempt that failed")
     error: Json = Field(description="code, category, message, remediation, retryable, field, value")
-    worker_key: int | None = Field(default=None, description="Worker that held it")
+    worker_key: Annotated[int | None, Column(refers_to="app.workers")] = Field(default=None, description="Worker that held it")
     created_at: AwareDatetime = Field(default_factory=now, description="Failed at")
 
 
@@ -265,7 +265,7 @@ class PausedClient(Table):
 
     __table__: ClassVar[TableOptions] = table(schema="app", name="paused_clients", grants={"geomill_admin": ("SELECT",)})
 
-    client_id: Annotated[str, Column(primary_key=True)] = Field(max_length=50, description="The paused client")
+    client_id: Annotated[str, Column(primary_key=True, refers_to="platform.clients")] = Field(max_length=50, description="The paused client")
     reason: str = Field(description="Why, for whoever finds it paused")
     created_at: AwareDatetime = Field(default_factory=now, description="Paused at")
 
@@ -304,9 +304,9 @@ class ApiRequest(Table):
     )  # fmt: skip
 
     api_request_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
-    client_id: str = Field(max_length=50, description="Who called")
+    client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Who called")
     function_name: str = Field(max_length=100, description="What was called")
-    request_id: str | None = Field(default=None, max_length=32, description="Request it was about")
+    request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, max_length=32, description="Request it was about")
     created_at: AwareDatetime = Field(default_factory=now, description="Called at")
 
 

@@ -28,6 +28,8 @@ class Column:
     references: str | None = None
     """`schema.table` of the same schema; its primary key is meant."""
     on_delete: Action = "no action"
+    refers_to: str | None = None
+    """`schema.table` that the value is a key of, where there is no foreign key: for the documentation, nothing checks it."""
     generated: str | None = None
     """The expression of a `GENERATED ALWAYS AS (…) STORED` column."""
     array: bool = False

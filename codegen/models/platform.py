@@ -131,7 +131,7 @@ class RequestJob(Table):
     revision: int = Field(ge=1, description="Its revision")
     sequence: int = Field(ge=1, description="Order, from 1")
     job_type: str = Field(max_length=100, description="What is submitted")
-    job_id: str | None = Field(default=None, max_length=64, description="The job, once submitted; no foreign key, for app may be rebuilt while platform stays")
+    job_id: Annotated[str | None, Column(refers_to="app.jobs")] = Field(default=None, max_length=64, description="The job, once submitted; no foreign key, for app may be rebuilt while platform stays")
     created_at: AwareDatetime = Field(default_factory=now, description="Planned at")
 
 
@@ -164,7 +164,7 @@ class Reject(Table):
     reject_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key; pages continue after it")
     request_id: Annotated[str, Column(references="platform.requests", on_delete="cascade")] = Field(max_length=32, description="The request")
     revision: int = Field(ge=1, description="Its revision")
-    job_id: str = Field(max_length=64, description="Job that met it")
+    job_id: Annotated[str, Column(refers_to="app.jobs")] = Field(max_length=64, description="Job that met it")
     source: str = Field(max_length=1000, description="File, or file and layer, that it is from")
     source_row: int | None = Field(default=None, ge=0, lt=2**63, description="Feature id or row number in the source; NULL for a whole item")
     code: str = Field(max_length=100, description="Reason, as a code")
@@ -209,7 +209,7 @@ class WebhookDelivery(Table):
     status: DeliveryStatus = Field(default=DeliveryStatus.PENDING, description="How it went")
     attempts: int = Field(default=0, ge=0, description="Calls made")
     delivery_round: int = Field(default=0, ge=0, description="How often a job was submitted to deliver it; the revision of the last")
-    job_id: str | None = Field(default=None, max_length=64, description="The job that delivers it; any earlier one is superseded")
+    job_id: Annotated[str | None, Column(refers_to="app.jobs")] = Field(default=None, max_length=64, description="The job that delivers it; any earlier one is superseded")
     last_error: str | None = Field(default=None, description="Why the last call failed")
     created_at: AwareDatetime = Field(default_factory=now, description="Owed since")
     completed_at: AwareDatetime | None = Field(default=None, description="Sent or given up at")
@@ -223,7 +223,7 @@ class PublishedCollection(Table):
     )  # fmt: skip
 
     collection: Annotated[str, Column(primary_key=True)] = Field(description="Id of the collection")
-    request_id: str | None = Field(default=None, description="Request that made it for itself, as the document says; NULL where it is shared")
+    request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, description="Request that made it for itself, as the document says; NULL where it is shared")
     document: Json = Field(description="The collection; its extent is that of its items once these are there")
     partition_trunc: str | None = Field(default=None, description="How pgstac partitions its items: year, month, or NULL for not")
     created_at: AwareDatetime = Field(default_factory=now, description="First published at")
@@ -242,7 +242,7 @@ class PublishedItem(Table):
 
     collection: str = Field(description="STAC collection that it is in; no foreign key, for a catalogue that others wrote to may have lost it")
     item_id: str = Field(description="Id of the item")
-    request_id: str | None = Field(default=None, description="Request that it says it is of; no foreign key, for a job that serves no request publishes too")
+    request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, description="Request that it says it is of; no foreign key, for a job that serves no request publishes too")
     revision: int | None = Field(default=None, description="Revision that it says it is of")
     document: Json = Field(description="The item")
     created_at: AwareDatetime = Field(default_factory=now, description="First published at")

@@ -27,6 +27,7 @@ from .length import LONG, rng, seconds
 from .points import at_point, closed_gate, count_points
 from .scenes import RETRYABLE, Connection, Operation, Play, Scene, complete, fail, hold, one, release, running, say, silent, then, turn
 
+
 def another_job(connection: Connection, _: Play) -> None:
     """The same client has a job of one task that nobody has claimed."""
     connection.execute(scenes.SUBMIT, ("fragile", 1, 0))
