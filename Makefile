@@ -17,15 +17,17 @@ N ?= 2
 ARGS ?=
 MINUTES ?= 10
 SEED ?=
+CONFIRMED = $(if $(filter yes,$(CONFIRM)),--confirm)
 
 ifeq ($(filter $(ENGINE),local docker),)
 $(error ENGINE is $(ENGINE); it can be local (the default) or docker)
 endif
 
-.PHONY: help up down dsn deploy plan verify pgtap workers status psql bench check demo test chaos clean
+.PHONY: help up down dsn deploy plan verify rebuild redeploy-app redeploy-pgstac stac-clear pgtap workers status psql bench check demo test
+.PHONY: chaos clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ROLE=owner|worker|ddh|admin|reader|superuser   N=2   ARGS='…'   ENGINE=local|docker (up, down, dsn, workers, pgtap, clean)"
 	@echo "  GEOMILL_DSN, or libpq's PGHOST and friends, name a server to use instead of a cluster of geomill's own."
@@ -79,6 +81,18 @@ plan: $(VENV)  ## show what deploy would change
 
 verify: $(VENV)  ## compare the database with what the code says
 	@$(PYTHON) -m codegen verify $(ARGS)
+
+rebuild: $(VENV)  ## wipe app and pgstac and make them again; platform, geo, h3 stay (CONFIRM=yes)
+	@$(PYTHON) -m codegen rebuild $(CONFIRMED) $(ARGS)
+
+redeploy-app: $(VENV)  ## wipe and make again app alone (CONFIRM=yes)
+	@$(PYTHON) -m codegen redeploy-app $(CONFIRMED) $(ARGS)
+
+redeploy-pgstac: $(VENV)  ## wipe and make again pgstac alone, and publish again (CONFIRM=yes)
+	@$(PYTHON) -m codegen redeploy-pgstac $(CONFIRMED) $(ARGS)
+
+stac-clear: $(VENV)  ## empty the catalogue: MODE=items or MODE=all (CONFIRM=yes)
+	@$(PYTHON) -m codegen stac-clear $(if $(MODE),--mode $(MODE)) $(CONFIRMED) $(ARGS)
 
 status: $(VENV)  ## requests, jobs, workers, the janitor: what is going on
 	@$(PYTHON) -m ops.psql owner --no-psqlrc --quiet --file ops/status.sql

@@ -4,6 +4,10 @@ generate [--check]   write db/app, db/platform and docs/schema; --check only say
 docs                 write docs/schema alone
 plan                 how the database differs from the models (exit status 2 if it does)
 deploy               bring the database to the models
+rebuild              wipe app and pgstac and make them again; requests, clients, keys and geo stay
+redeploy-app         the same for app alone
+redeploy-pgstac      the same for pgstac alone
+stac-clear           empty the catalogue
 verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
 logins               give the roles logins, and write their connection strings
 dsn ROLE             print a connection string
@@ -14,10 +18,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import get_args
 
 import psycopg
 
-from codegen import deploy, generate, logins, plan, settings, verify
+from codegen import deploy, generate, logins, plan, rebuild, settings, verify
 from codegen.connection import ROLES, as_role, connect_to, resolve_dsn
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
@@ -62,6 +67,18 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("plan", help="list how the database differs from the models")
     command.set_defaults(run=_plan)
 
+    for kind in rebuild.SCHEMAS:
+        command = commands.add_parser(kind, help=f"wipe {' and '.join(rebuild.SCHEMAS[kind])}, and make what was there again")
+        command.add_argument("--force", action="store_true", help="although tasks are running: what they have done is lost")
+        command.add_argument("--no-cron", action="store_true", help="leave pg_cron alone, as in a test database")
+        _confirmable(command)
+        command.set_defaults(run=_rebuild, kind=kind)
+
+    command = commands.add_parser("stac-clear", help="empty the catalogue")
+    command.add_argument("--mode", required=True, choices=get_args(rebuild.Mode), help="items, or collections with them")
+    _confirmable(command)
+    command.set_defaults(run=_clear)
+
     command = commands.add_parser("verify", help="check everything that deploy makes")
     command.add_argument("--no-cron", action="store_true", help="do not look for the job of pg_cron")
     command.set_defaults(run=_verify)
@@ -77,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", metavar="NAME", nargs="?", help="one of them: its value alone")
     command.set_defaults(run=_settings)
     return parser
+
+
+def _confirmable(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--confirm", action="store_true", help="without it, nothing is changed")
+    command.add_argument("--dry-run", action="store_true", help="only say what would happen")
 
 
 def _generate(parsed: argparse.Namespace) -> int:
@@ -100,6 +122,20 @@ def _deploy(parsed: argparse.Namespace) -> int:
     print(f"deploy {version()} to {deploy.describe(dsn)}")
     deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=not (parsed.no_cron or settings.settings().no_cron))
     return 0
+
+
+def _rebuild(parsed: argparse.Namespace) -> int:
+    asked = rebuild.Asked(parsed.confirm, parsed.dry_run, parsed.force, not (parsed.no_cron or settings.settings().no_cron))
+    return rebuild.rebuild(parsed.kind, resolve_dsn("superuser"), asked, _say)
+
+
+def _clear(parsed: argparse.Namespace) -> int:
+    return rebuild.clear(parsed.mode, resolve_dsn("superuser"), rebuild.Asked(parsed.confirm, parsed.dry_run), _say)
+
+
+def _say(line: str) -> None:
+    # At once: whoever kills it knows where it stood.
+    print(line, flush=True)
 
 
 def _plan(_: argparse.Namespace) -> int:

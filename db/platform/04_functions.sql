@@ -847,6 +847,33 @@ AS $$
        SET request_id = excluded.request_id, revision = excluded.revision, document = excluded.document;
 $$;
 
+-- platform.keep_shown_items: items that requests show and that were not kept are taken from the requests; returns how many.
+--
+-- Only where the catalogue was lost before its items were kept. A request shows the item of a table or of a raster, of a
+-- collection only the collection.
+--
+-- Guarantees  Nothing of what is kept changes, and nothing that was, or is being, unpublished comes back.
+-- Locks       catalogue (advisory, to the transaction's end).
+CREATE OR REPLACE FUNCTION platform.keep_shown_items()
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    taken bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(71103, 0);
+    PERFORM platform.keep_items(jsonb_build_array(r.stac_metadata))
+       FROM platform.requests AS r
+      WHERE r.published_revision > coalesce(r.unpublish_revision, 0) AND r.stac_metadata ->> 'type' = 'Feature'
+        AND r.stac_metadata ->> 'id' IS NOT NULL AND r.stac_metadata ->> 'collection' IS NOT NULL
+        AND NOT EXISTS (SELECT FROM platform.published_items AS p
+                         WHERE p.collection = r.stac_metadata ->> 'collection' AND p.item_id = r.stac_metadata ->> 'id');
+    GET DIAGNOSTICS taken = ROW_COUNT;
+    RETURN taken;
+END;
+$$;
+
 -- platform.list_deliveries: calls owed to clients, newest first; the next page has before => the last row's delivery_id.
 --
 -- status is what to list (NULL: all), and a column of the answer. next_attempt_at is NULL where none is waited for.
@@ -1170,18 +1197,14 @@ GRANT EXECUTE ON FUNCTION platform.record_rejects(bigint, integer, text, jsonb) 
 --   requests that were pending or processing   end as failed, retryable; their clients are told
 --   webhooks that were owed                    are delivered by new jobs
 --   what was being unpublished                 is, by a new job; where that had ended already, it finds nothing to remove
---   leftovers                                  jobs [{job_type, parameters, correlation_id}] that served no request and are to run again
 --
 -- request_jobs keeps the ids of jobs that are gone: tables that these left behind are named by them, and whoever looks such a
 -- job up finds none.
 --
--- Guarantees  What readers see of a request stays. Says which requests ended, how many calls and leftovers were taken up, and
---             which removals.
+-- Guarantees  What readers see of a request stays. Says which requests ended, how many calls are owed, and which removals began.
 -- Locks       request rows, in key order; delivery rows.
 -- Errors      25001 not READ COMMITTED.
-CREATE OR REPLACE FUNCTION platform.recover_from_wipe(
-    leftovers jsonb, OUT requests text[], OUT deliveries bigint, OUT removals text[], OUT taken_up bigint
-)
+CREATE OR REPLACE FUNCTION platform.recover_from_wipe(OUT requests text[], OUT deliveries bigint, OUT removals text[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1203,9 +1226,6 @@ BEGIN
                        WHERE r.unpublish_revision IS NOT NULL AND r.status <> 'unpublished'::platform.request_status ORDER BY r.request_id);
     PERFORM platform.submit_unpublish(r, r.unpublish_revision, r.request_id)
        FROM platform.requests AS r WHERE r.request_id = ANY (removals);
-
-    SELECT count(app.submit_job_with(l.job_type, l.parameters, 0, NULL, 1, l.correlation_id)) INTO taken_up
-      FROM jsonb_to_recordset(leftovers) AS l (job_type text, parameters jsonb, correlation_id text);
 END;
 $$;
 
