@@ -548,6 +548,48 @@ BEGIN
 END;
 $$;
 
+-- app.dead_letters: tasks that failed for good, newest first, with their last error; the next page has before => the last row's
+-- failed_at.
+--
+-- redrivable says whether app.redrive_task(task_id) would take it up again. code and task_type choose; NULL is all.
+--
+-- Guarantees  Looks at the newest 10000 errors before `before` at most.
+-- Locks       none.
+-- Errors      GM422 limit_rows not from 1 to 1000.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.dead_letters(
+    INOUT task_type text DEFAULT NULL, INOUT code text DEFAULT NULL, limit_rows integer DEFAULT 100, before timestamptz DEFAULT NULL,
+    OUT task_id bigint, OUT attempts integer, OUT failed_at timestamptz, OUT message text, OUT remediation text, OUT redrivable boolean, OUT job_id varchar,
+    OUT job_type varchar, OUT job_status text, OUT stage integer, OUT task_index integer, OUT item jsonb, OUT error jsonb, OUT platform_request_id varchar
+)
+RETURNS SETOF record
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted_type CONSTANT text := dead_letters.task_type;
+    wanted_code CONSTANT text := dead_letters.code;
+BEGIN
+    PERFORM platform.require_limit(dead_letters.limit_rows);
+    RETURN QUERY
+    SELECT t.task_type::text, e.error ->> 'code', t.task_id, e.attempt, e.created_at, e.error ->> 'message', e.error ->> 'remediation',
+           j.status <> 'completed'::app.job_status AND NOT EXISTS (SELECT FROM app.stages AS n WHERE n.job_id = s.job_id AND n.stage > s.stage),
+           j.job_id, j.job_type, j.status::text, s.stage, t.task_index, i.item, e.error, j.platform_request_id
+      FROM (SELECT x.* FROM app.task_errors AS x
+             WHERE dead_letters.before IS NULL OR x.created_at < dead_letters.before ORDER BY x.created_at DESC LIMIT 10000) AS e
+      JOIN app.tasks AS t ON t.task_id = e.task_id AND t.attempt = e.attempt AND t.status = 'failed'::app.task_status
+      JOIN app.stages AS s ON s.stage_id = t.task_id >> 24
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+      LEFT JOIN app.task_inputs AS i ON i.task_id = t.task_id
+     WHERE (wanted_type IS NULL OR t.task_type = wanted_type) AND (wanted_code IS NULL OR e.error ->> 'code' = wanted_code)
+     ORDER BY e.created_at DESC, t.task_id DESC
+     LIMIT dead_letters.limit_rows;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.dead_letters(text, text, integer, timestamptz) TO geomill_admin;
+
 -- app.fail_task: end one attempt of a task with an error.
 --
 -- The task waits for another attempt where its job type's policy and the error both allow one; else it is
@@ -1808,6 +1850,181 @@ BEGIN
 END;
 $$;
 
+-- app.metric_labels: names and values, one after the other, as the labels of a sample; values escaped. NULL values are left out.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.metric_labels(VARIADIC pairs text[])
+RETURNS text
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce('{' || string_agg(format('%s="%s"', pairs[i], replace(replace(replace(pairs[i + 1], E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n')), ',' ORDER BY i) || '}', '')
+      FROM generate_series(1, array_length(pairs, 1), 2) AS i WHERE pairs[i + 1] IS NOT NULL;
+$$;
+
+-- app.metrics: how geomill is, for machines: OpenMetrics text, or the older form of Prometheus' text files.
+--
+-- format is openmetrics (the default; ends with # EOF) or prometheus (what node_exporter's textfile collector takes). Counters and
+-- histograms are those of app.task_statistics: exact, and never falling, but up to a minute and a half old. Gauges are of this
+-- moment.
+--
+-- Guarantees  Costs what runs, the open stages and jobs, and the rows of statistics; no task that waits or has ended is read.
+-- Locks       none that anybody waits for.
+-- Errors      GM422 unknown format.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.metrics(format text DEFAULT 'openmetrics')
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
+    is_open CONSTANT boolean := metrics.format = 'openmetrics';
+    answer text;
+BEGIN
+    IF coalesce(metrics.format NOT IN ('openmetrics', 'prometheus'), true) THEN
+        PERFORM app.raise_problems('GM422', app.problem('NOT_ALLOWED', 'user', 'format', to_jsonb(metrics.format),
+            pg_catalog.format('there is no format %L', metrics.format), 'use openmetrics or prometheus'));
+    END IF;
+    WITH families (place, family, kind, unit, help) AS (VALUES
+        (1, 'geomill_build', 'info', NULL, 'Version that is deployed'),
+        (2, 'geomill_component_status', 'gauge', NULL, 'platform.health() by component: 0 ok, 1 degraded, 2 down'),
+        (3, 'geomill_tasks', 'counter', NULL, 'Tasks that ended, by type and outcome'),
+        (4, 'geomill_task_failed_attempts', 'counter', NULL, 'Attempts that failed, retried ones included'),
+        (5, 'geomill_task_run_seconds', 'histogram', 'seconds', 'How long the last attempt of a task ran'),
+        (6, 'geomill_task_wait_seconds', 'histogram', 'seconds', 'How long a task done at its first attempt could have been claimed before it was'),
+        (7, 'geomill_tasks_running', 'gauge', NULL, 'Tasks that workers hold'),
+        (8, 'geomill_longest_running_seconds', 'gauge', 'seconds', 'How long the longest of them has been running'),
+        (9, 'geomill_stages_ready', 'gauge', NULL, 'Stages with tasks to be claimed'),
+        (10, 'geomill_stages_parked', 'gauge', NULL, 'Stages that wait for their time, or whose client is paused'),
+        (11, 'geomill_oldest_ready_seconds', 'gauge', 'seconds', 'How long the oldest of the ready stages has been open'),
+        (12, 'geomill_jobs_open', 'gauge', NULL, 'Open jobs by status'),
+        (13, 'geomill_requests_open', 'gauge', NULL, 'Open requests by status'),
+        (14, 'geomill_oldest_request_seconds', 'gauge', 'seconds', 'How long the oldest open request has been waiting for its end'),
+        (15, 'geomill_webhooks', 'gauge', NULL, 'Webhooks that are not sent, by status'),
+        (16, 'geomill_workers', 'gauge', NULL, 'Workers whose heart beats, and those of the last hour that were declared dead'),
+        (17, 'geomill_paused', 'gauge', NULL, 'Paused task types and clients: 1 each'),
+        (18, 'geomill_janitor_last_run_timestamp_seconds', 'gauge', 'seconds', 'When the janitor last ran'),
+        (19, 'geomill_janitor_part_failed', 'gauge', NULL, '1 for a part of the janitor''s last run that failed'),
+        (20, 'geomill_janitor_part_seconds', 'gauge', 'seconds', 'How long each part of the janitor''s last run took'),
+        (21, 'geomill_stages_repaired', 'gauge', NULL, 'Stages, jobs and requests that the janitor had to repair in the last hour'),
+        (22, 'geomill_counted_until_timestamp_seconds', 'gauge', 'seconds', 'Until when tasks are counted in counters and histograms'),
+        (23, 'geomill_table_bytes', 'gauge', 'bytes', 'Size of the queue''s tables, and of their indexes'),
+        (24, 'geomill_table_dead_rows', 'gauge', NULL, 'Dead rows in the queue''s tables'),
+        (25, 'geomill_oldest_transaction_seconds', 'gauge', 'seconds', 'Age of the oldest open transaction on the server')
+    ), totals AS (
+        SELECT s.task_type, sum(s.completed)::bigint AS completed, sum(s.failed)::bigint AS failed, sum(s.failed_attempts)::bigint AS failed_attempts,
+               sum(s.run_seconds) AS run_seconds,
+               ARRAY[sum(s.run_histogram[1])::bigint, sum(s.run_histogram[2])::bigint, sum(s.run_histogram[3])::bigint, sum(s.run_histogram[4])::bigint, sum(s.run_histogram[5])::bigint, sum(s.run_histogram[6])::bigint, sum(s.run_histogram[7])::bigint, sum(s.run_histogram[8])::bigint, sum(s.run_histogram[9])::bigint, sum(s.run_histogram[10])::bigint, sum(s.run_histogram[11])::bigint, sum(s.run_histogram[12])::bigint, sum(s.run_histogram[13])::bigint] AS run_histogram,
+               sum(s.wait_seconds) AS wait_seconds,
+               ARRAY[sum(s.wait_histogram[1])::bigint, sum(s.wait_histogram[2])::bigint, sum(s.wait_histogram[3])::bigint, sum(s.wait_histogram[4])::bigint, sum(s.wait_histogram[5])::bigint, sum(s.wait_histogram[6])::bigint, sum(s.wait_histogram[7])::bigint, sum(s.wait_histogram[8])::bigint, sum(s.wait_histogram[9])::bigint, sum(s.wait_histogram[10])::bigint, sum(s.wait_histogram[11])::bigint, sum(s.wait_histogram[12])::bigint, sum(s.wait_histogram[13])::bigint] AS wait_histogram
+          FROM app.task_statistics AS s GROUP BY s.task_type
+    ), histograms (family, task_type, counts, total) AS (
+        SELECT 'geomill_task_run_seconds', t.task_type, t.run_histogram, t.run_seconds FROM totals AS t
+        UNION ALL SELECT 'geomill_task_wait_seconds', t.task_type, t.wait_histogram, t.wait_seconds FROM totals AS t
+    ), buckets AS (
+        SELECT h.family, h.task_type, h.total, b.place, sum(b.here) OVER (PARTITION BY h.family, h.task_type ORDER BY b.place) AS up_to,
+               CASE WHEN b.place > array_length(app.histogram_bounds(), 1) THEN '+Inf'
+                    -- 1.0 and not 1: a bound is a float, and is compared as text.
+                    ELSE to_char((app.histogram_bounds())[b.place], 'FM999999990.0999') END AS bound
+          FROM histograms AS h CROSS JOIN LATERAL unnest(h.counts) WITH ORDINALITY AS b (here, place)
+    ), janitor AS (
+        SELECT r.* FROM app.janitor_runs AS r WHERE NOT r.skipped ORDER BY r.run_id DESC LIMIT 1
+    ), queue AS (
+        SELECT q.* FROM app.queue_health() AS q
+    ), samples (family, suffix, labels, value, place) AS (
+        SELECT 'geomill_build', '_info', app.metric_labels('version', '0.1.0'), '1', 0
+        UNION ALL
+        SELECT 'geomill_component_status', '', app.metric_labels('component', c.key),
+               CASE c.value ->> 'status' WHEN 'ok' THEN '0' WHEN 'degraded' THEN '1' ELSE '2' END, 0
+          FROM jsonb_each(platform.health() -> 'components') AS c
+        UNION ALL
+        SELECT 'geomill_tasks', '_total', app.metric_labels('task_type', t.task_type, 'outcome', o.outcome), o.value::text, 0
+          FROM totals AS t CROSS JOIN LATERAL (VALUES ('completed', t.completed), ('failed', t.failed)) AS o (outcome, value)
+        UNION ALL
+        SELECT 'geomill_task_failed_attempts', '_total', app.metric_labels('task_type', t.task_type), t.failed_attempts::text, 0 FROM totals AS t
+        UNION ALL
+        SELECT b.family, '_bucket', app.metric_labels('task_type', b.task_type, 'le', b.bound), b.up_to::text, b.place FROM buckets AS b
+        UNION ALL
+        SELECT b.family, o.suffix, app.metric_labels('task_type', b.task_type), o.value, o.place
+          FROM buckets AS b CROSS JOIN LATERAL (VALUES ('_count', b.up_to::text, 100), ('_sum', b.total::text, 101)) AS o (suffix, value, place) WHERE b.bound = '+Inf'
+        UNION ALL
+        SELECT o.family, '', app.metric_labels('task_type', r.task_type), o.value, 0
+          FROM (SELECT t.task_type, count(*) AS tasks, greatest(extract(epoch FROM max(t.running_for)), 0) AS longest FROM app.running_tasks() AS t GROUP BY 1) AS r
+         CROSS JOIN LATERAL (VALUES ('geomill_tasks_running', r.tasks::text), ('geomill_longest_running_seconds', r.longest::text)) AS o (family, value)
+        UNION ALL
+        SELECT o.family, '', app.metric_labels('task_type', r.task_type), o.value, 0
+          FROM (SELECT p.task_type, count(*) AS stages, greatest(extract(epoch FROM this_moment - min(s.created_at)), 0) AS oldest
+                  FROM app.ready_stages AS p JOIN app.stages AS s ON s.stage_id = p.stage_id GROUP BY 1) AS r
+         CROSS JOIN LATERAL (VALUES ('geomill_stages_ready', r.stages::text), ('geomill_oldest_ready_seconds', r.oldest::text)) AS o (family, value)
+        UNION ALL
+        SELECT 'geomill_stages_parked', '', app.metric_labels('task_type', p.task_type), count(*)::text, 0 FROM app.parked_stages AS p GROUP BY p.task_type
+        UNION ALL
+        SELECT 'geomill_jobs_open', '', app.metric_labels('status', v.status::text), (SELECT count(*)::text FROM app.jobs AS j WHERE j.status = v.status), 0
+          FROM unnest(ARRAY['pending'::app.job_status, 'processing'::app.job_status]) AS v (status)
+        UNION ALL
+        SELECT 'geomill_requests_open', '', app.metric_labels('status', v.status::text),
+               (SELECT count(*)::text FROM platform.requests AS r WHERE r.status = v.status AND r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status)), 0
+          FROM unnest(ARRAY['pending'::platform.request_status, 'processing'::platform.request_status]) AS v (status)
+        UNION ALL
+        SELECT 'geomill_oldest_request_seconds', '', '', coalesce(greatest(extract(epoch FROM this_moment - min(coalesce(r.started_at, r.created_at))), 0), 0)::text, 0
+          FROM platform.requests AS r WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status)
+        UNION ALL
+        SELECT 'geomill_webhooks', '', app.metric_labels('status', v.status::text),
+               (SELECT count(*)::text FROM platform.webhook_deliveries AS d WHERE d.status = v.status), 0
+          FROM unnest(ARRAY['pending'::platform.delivery_status, 'failed'::platform.delivery_status, 'dead'::platform.delivery_status]) AS v (status)
+        UNION ALL
+        SELECT 'geomill_workers', '', app.metric_labels('status', o.status), o.value::text, 0
+          FROM (SELECT count(*) FILTER (WHERE w.status = 'alive'::app.worker_status AND w.last_beat > this_moment - interval '60 seconds') AS alive,
+                       count(*) FILTER (WHERE w.status = 'dead'::app.worker_status AND w.last_beat > this_moment - interval '1 hour') AS dead FROM app.workers AS w) AS n
+         CROSS JOIN LATERAL (VALUES ('alive', n.alive), ('dead', n.dead)) AS o (status, value)
+        UNION ALL
+        SELECT 'geomill_paused', '', app.metric_labels('kind', p.kind, 'name', p.name), '1', 0
+          FROM (SELECT 'task_type', y.task_type FROM app.paused_task_types AS y UNION ALL SELECT 'client', c.client_id FROM app.paused_clients AS c) AS p (kind, name)
+        UNION ALL
+        SELECT 'geomill_janitor_last_run_timestamp_seconds', '', '', round(extract(epoch FROM j.started_at), 3)::text, 0 FROM janitor AS j
+        UNION ALL
+        SELECT o.family, '', app.metric_labels('part', p.key), o.value, 0
+          FROM janitor AS j CROSS JOIN LATERAL jsonb_each(j.parts) AS p
+         CROSS JOIN LATERAL (VALUES ('geomill_janitor_part_failed', CASE WHEN p.value ? 'error' THEN '1' ELSE '0' END),
+                                    ('geomill_janitor_part_seconds', coalesce(p.value ->> 'seconds', '0'))) AS o (family, value)
+        UNION ALL
+        SELECT 'geomill_stages_repaired', '', '', coalesce(sum(r.stages_repaired + coalesce((r.parts #>> '{repair_jobs,repaired}')::integer, 0)
+                                                               + coalesce((r.parts #>> '{repair_requests,requests}')::integer, 0)), 0)::text, 0
+          FROM app.janitor_runs AS r WHERE r.started_at > this_moment - interval '1 hour'
+        UNION ALL
+        SELECT 'geomill_counted_until_timestamp_seconds', '', '', round(extract(epoch FROM max(r.counted_until)), 3)::text, 0
+          FROM app.janitor_runs AS r HAVING max(r.counted_until) IS NOT NULL
+        UNION ALL
+        SELECT 'geomill_table_bytes', '', app.metric_labels('table', q.table_name, 'part', o.part), o.value::text, 0
+          FROM queue AS q CROSS JOIN LATERAL (VALUES ('rows', q.table_bytes), ('indexes', q.index_bytes)) AS o (part, value)
+        UNION ALL
+        SELECT 'geomill_table_dead_rows', '', app.metric_labels('table', q.table_name), q.dead_rows::text, 0 FROM queue AS q
+        UNION ALL
+        SELECT 'geomill_oldest_transaction_seconds', '', '', coalesce(greatest(max(extract(epoch FROM t.open_for)), 0), 0)::text, 0
+          FROM app.transactions() AS t WHERE t.kind <> 'replication slot'
+    ), described AS (
+        SELECT f.place, f.family, f.kind, concat(
+                   pg_catalog.format(E'# HELP %s %s\n', n.name, f.help),
+                   pg_catalog.format(E'# TYPE %s %s\n', n.name, CASE WHEN f.kind = 'info' AND NOT is_open THEN 'gauge' ELSE f.kind END),
+                   CASE WHEN is_open AND f.unit IS NOT NULL THEN pg_catalog.format(E'# UNIT %s %s\n', n.name, f.unit) END) AS head
+          FROM families AS f
+          -- The older form names a family as its samples are named.
+         CROSS JOIN LATERAL (SELECT f.family || CASE WHEN is_open THEN '' WHEN f.kind = 'counter' THEN '_total' WHEN f.kind = 'info' THEN '_info' ELSE '' END AS name) AS n
+    )
+    SELECT string_agg(d.head || s.lines, '' ORDER BY d.place) || CASE WHEN is_open THEN E'# EOF\n' ELSE '' END INTO answer
+      FROM described AS d
+      JOIN (SELECT a.family, string_agg(pg_catalog.format(E'%s%s%s %s\n', a.family, a.suffix, a.labels, a.value), ''
+                                        ORDER BY regexp_replace(a.labels, ',?le="[^"]*"', '') COLLATE "C", a.place) AS lines
+              FROM samples AS a GROUP BY a.family) AS s ON s.family = d.family;
+    RETURN answer;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.metrics(text) TO geomill_admin;
+
 -- app.next_cron_time: the first moment after `after` that a cron expression means in a time zone; NULL where there is none.
 --
 -- Five fields: minute, hour, day of the month, month, day of the week (0 and 7 are Sunday). As in Debian's cron: where both day
@@ -2151,6 +2368,50 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT this_moment - p.keep_days * interval '1 day' FROM app.retention_policy() AS p WHERE p.what = prunable_before.what;
 $$;
+
+-- app.quantile: what a share of the values in a histogram stays below, by interpolation in its bucket; at most the highest value.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.quantile(histogram bigint[], share double precision, highest double precision)
+RETURNS double precision
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT least(b.low + (b.high - b.low) * (share * b.total - b.below) / b.here, highest)
+      FROM (SELECT coalesce((app.histogram_bounds())[h.place - 1], 0) AS low, coalesce((app.histogram_bounds())[h.place], highest) AS high,
+                   h.here, sum(h.here) OVER (ORDER BY h.place) - h.here AS below, sum(h.here) OVER () AS total
+              FROM unnest(histogram) WITH ORDINALITY AS h (here, place)) AS b
+     WHERE b.here > 0 AND b.below + b.here >= share * b.total
+     ORDER BY b.low LIMIT 1;
+$$;
+
+-- app.queue_health: the tables of the queue as the server keeps them: sizes, dead rows, heap-only updates, vacuum.
+--
+-- A healthy queue has few dead rows (of workers and ready_stages a handful of pages), hot_percent near 100 for workers, stages and
+-- ready_stages, and an autovacuum of tasks every few minutes under load. What holds vacuum up is in app.transactions().
+--
+-- Locks       none that anybody waits for.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.queue_health()
+RETURNS TABLE (
+    table_name text, live_rows bigint, dead_rows bigint, dead_percent numeric, hot_percent numeric, table_bytes bigint, index_bytes bigint,
+    last_vacuum timestamptz, last_analyze timestamptz, vacuums bigint
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.relname::text, u.n_live_tup, u.n_dead_tup, round(100.0 * u.n_dead_tup / nullif(u.n_live_tup + u.n_dead_tup, 0), 1),
+           round(100.0 * u.n_tup_hot_upd / nullif(u.n_tup_upd, 0), 1), pg_table_size(u.relid), pg_indexes_size(u.relid),
+           greatest(u.last_vacuum, u.last_autovacuum), greatest(u.last_analyze, u.last_autoanalyze), u.vacuum_count + u.autovacuum_count
+      FROM pg_stat_user_tables AS u
+     WHERE u.schemaname = 'app'
+       AND u.relname IN ('jobs', 'stages', 'ready_stages', 'tasks', 'task_inputs', 'task_results', 'task_errors', 'workers')
+     ORDER BY pg_total_relation_size(u.relid) DESC, u.relname;
+$$;
+GRANT EXECUTE ON FUNCTION app.queue_health() TO geomill_admin;
 
 -- app.raise_problems: the one way in which geomill's functions refuse.
 --
@@ -2831,6 +3092,36 @@ BEGIN
     RETURN submitted;
 END;
 $$;
+
+-- app.running_tasks: what runs: every task that a worker holds, longest first.
+--
+-- overdue_in is what is left until it is taken back; last_beat_ago says whether its worker lives. Read from the workers' rows, so
+-- that it costs what runs, and not what waits.
+--
+-- Locks       none.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.running_tasks()
+RETURNS TABLE (
+    task_id bigint, attempt integer, task_type varchar, running_for interval, overdue_in interval, worker_id varchar, worker_status app.worker_status,
+    hostname varchar, process_id integer, last_beat_ago interval, job_id varchar, job_type varchar, stage integer, task_index integer,
+    platform_request_id varchar, started_at timestamptz
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.task_id, t.attempt, t.task_type, m.at - t.started_at, t.started_at + s.max_runtime_seconds * interval '1 second' - m.at,
+           w.worker_id, w.status, w.hostname, w.process_id, m.at - w.last_beat, s.job_id, j.job_type, s.stage, t.task_index, j.platform_request_id, t.started_at
+      FROM (SELECT app.clock() AS at) AS m
+     CROSS JOIN app.workers AS w
+     CROSS JOIN LATERAL unnest(w.holding, w.holding_attempts) AS h (task_id, attempt)
+      JOIN app.tasks AS t ON t.task_id = h.task_id AND t.attempt = h.attempt AND t.status = 'processing'::app.task_status
+      JOIN app.stages AS s ON s.stage_id = t.task_id >> 24
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+     ORDER BY t.started_at, t.task_id;
+$$;
+GRANT EXECUTE ON FUNCTION app.running_tasks() TO geomill_admin;
 
 -- app.schedule_job: have a job submitted at the times of a cron expression; scheduling a name again replaces what it was.
 --
@@ -3862,6 +4153,86 @@ AS $$
        AND (t.task_id IS NULL OR t.status <> 'processing'::app.task_status OR t.attempt <> h.attempt);
 $$;
 
+-- app.stuck_jobs: open jobs that do not move, and why; what to do about it stands beside.
+--
+-- A job is listed if it is open and nothing of it has begun, ended or failed for `for_at_least`, unless it waits for a time that is
+-- still to come; or if it would never end by itself (app.stage_fault), however young.
+--
+-- Guarantees  Looks at the oldest 1000 open jobs.
+-- Locks       none.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.stuck_jobs(for_at_least interval DEFAULT '15 minutes')
+RETURNS TABLE (
+    job_id varchar, job_type varchar, stage integer, task_type varchar, since timestamptz, reason text, remedy text, ready bigint, delayed bigint, running bigint,
+    failed bigint, platform_request_id varchar
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH moment AS (
+        SELECT app.clock() AS at
+    ), open_jobs AS (
+        SELECT j.* FROM app.jobs AS j WHERE j.status IN ('pending'::app.job_status, 'processing'::app.job_status) ORDER BY j.created_at LIMIT 1000
+    ), judged AS (
+        SELECT j.job_id, j.job_type, j.platform_request_id, j.client_id, j.run_at, j.created_at, s.stage_id, s.stage, s.task_type, n.ready, n.delayed, n.running, n.failed,
+               n.next_run_at, app.stage_fault(s.stage_id) AS fault,
+               -- The latest sign of life: the stage's begin, a running task's, an error's, or that of the last task claimed.
+               greatest(s.created_at, h.begun, e.failed_at, l.begun) AS moved
+          FROM open_jobs AS j
+          LEFT JOIN app.stages AS s ON s.job_id = j.job_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
+          LEFT JOIN LATERAL app.stage_counts(s.stage_id) AS n ON s.stage_id IS NOT NULL
+          LEFT JOIN LATERAL (
+                SELECT max(t.started_at) AS begun FROM app.workers AS w
+                 CROSS JOIN LATERAL unnest(w.holding, w.holding_attempts) AS o (task_id, attempt)
+                  JOIN app.tasks AS t ON t.task_id = o.task_id AND t.attempt = o.attempt AND t.status = 'processing'::app.task_status
+                 WHERE o.task_id BETWEEN s.stage_id << 24 AND s.last_task_id) AS h ON true
+          LEFT JOIN LATERAL (
+                SELECT max(r.created_at) AS failed_at
+                  FROM (SELECT x.created_at FROM app.task_errors AS x
+                         WHERE x.task_id BETWEEN s.stage_id << 24 AND s.last_task_id ORDER BY x.task_id DESC, x.attempt DESC LIMIT 100) AS r) AS e ON true
+          LEFT JOIN LATERAL (
+                -- Tasks are claimed in order: just below the fresh ones are those that were claimed last.
+                SELECT max(coalesce(t.completed_at, t.started_at)) AS begun
+                  FROM app.tasks AS t
+                  LEFT JOIN app.ready_stages AS r ON r.stage_id = s.stage_id
+                 WHERE t.task_id BETWEEN greatest(coalesce(r.low, s.last_task_id) - 200, s.stage_id << 24)
+                                     AND least(coalesce(r.low, s.last_task_id) + 200, s.last_task_id)) AS l ON true
+    ), named AS (
+        SELECT d.*, CASE
+                   WHEN d.stage_id IS NULL THEN 'no stage of it is open'
+                   WHEN d.fault IS NOT NULL THEN format('its stage is %s', d.fault)
+                   WHEN c.client_id IS NOT NULL THEN format('client %s is paused: %s', d.client_id, c.reason)
+                   WHEN y.task_type IS NOT NULL AND d.ready > 0 THEN format('task type %s is paused: %s', d.task_type, y.reason)
+                   WHEN d.running > 0 THEN format('%s task(s) run and do not end', d.running)
+                   WHEN NOT EXISTS (SELECT FROM app.workers AS w WHERE w.status = 'alive'::app.worker_status AND w.last_beat > m.at - interval '60 seconds'
+                                       AND (w.task_types IS NULL OR d.task_type = ANY (w.task_types))) THEN format('no living worker claims %s', d.task_type)
+                   ELSE 'others are claimed before it' END AS reason,
+               d.stage_id IS NULL OR d.fault IS NOT NULL AS is_broken, c.client_id AS paused_client, y.task_type AS paused_type
+          FROM moment AS m
+         CROSS JOIN judged AS d
+          LEFT JOIN app.paused_clients AS c ON c.client_id = d.client_id
+          LEFT JOIN app.paused_task_types AS y ON y.task_type = d.task_type
+    )
+    SELECT n.job_id, n.job_type, n.stage, n.task_type, coalesce(n.moved, n.created_at), n.reason,
+           CASE WHEN n.is_broken THEN 'the janitor mends it within two minutes: SELECT app.run_janitor()'
+                WHEN n.paused_client IS NOT NULL THEN format('SELECT app.resume_client(%L)', n.paused_client)
+                WHEN n.paused_type IS NOT NULL AND n.ready > 0 THEN format('SELECT app.resume_task_type(%L)', n.paused_type)
+                WHEN n.running > 0 THEN 'see app.running_tasks(); what outlives its maximum run time is taken back'
+                WHEN n.reason LIKE 'no living%' THEN 'start workers: make workers'
+                ELSE 'more workers, or a higher priority' END,
+           n.ready, n.delayed, n.running, n.failed, n.platform_request_id
+      FROM moment AS m
+     CROSS JOIN named AS n
+     WHERE n.is_broken
+        OR (coalesce(n.moved, n.created_at) <= m.at - stuck_jobs.for_at_least
+            AND NOT coalesce(n.run_at > m.at, false)
+            AND NOT (n.ready = 0 AND n.running = 0 AND coalesce(n.next_run_at > m.at, false) AND n.paused_client IS NULL))
+     ORDER BY n.is_broken DESC, 5;
+$$;
+GRANT EXECUTE ON FUNCTION app.stuck_jobs(interval) TO geomill_admin;
+
 -- app.submit_job: a new job of a deployed job type, or the one that this very work already is.
 --
 -- The job's id is the SHA-256 of what it is: job type, validated and default-filled parameters, platform request and
@@ -4050,6 +4421,91 @@ BEGIN
     END IF;
 END;
 $$;
+
+-- app.throughput: how many tasks of each type ended, how many failed or were tried again, how long they ran and waited.
+--
+-- It looks back from the last minute that is counted (counted_until; the janitor counts each minute), two days by the minute, and
+-- beyond that by the hour. Waits are those of tasks done at the first attempt. p50 and p95 are interpolated in a histogram.
+--
+-- Guarantees  Reads app.task_statistics only: no task, whatever their number.
+-- Locks       none.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.throughput(back interval DEFAULT '15 minutes')
+RETURNS TABLE (
+    task_type varchar, completed bigint, failed bigint, retried bigint, per_minute numeric, run_avg interval, run_p50 interval, run_p95 interval, run_max interval,
+    wait_avg interval, wait_p50 interval, wait_p95 interval, wait_max interval, counted_until timestamptz
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH counted AS (
+        SELECT coalesce(max(r.counted_until), app.clock()) AS until FROM app.janitor_runs AS r
+    ), summed AS (
+        SELECT s.task_type, sum(s.completed)::bigint AS completed, sum(s.failed)::bigint AS failed, sum(s.failed_attempts)::bigint AS failed_attempts,
+               sum(s.run_seconds) AS run_seconds, max(s.run_seconds_max) AS run_max, sum(s.waits)::bigint AS waits, sum(s.wait_seconds) AS wait_seconds,
+               max(s.wait_seconds_max) AS wait_max,
+               ARRAY[sum(s.run_histogram[1])::bigint, sum(s.run_histogram[2])::bigint, sum(s.run_histogram[3])::bigint, sum(s.run_histogram[4])::bigint, sum(s.run_histogram[5])::bigint, sum(s.run_histogram[6])::bigint, sum(s.run_histogram[7])::bigint, sum(s.run_histogram[8])::bigint, sum(s.run_histogram[9])::bigint, sum(s.run_histogram[10])::bigint, sum(s.run_histogram[11])::bigint, sum(s.run_histogram[12])::bigint, sum(s.run_histogram[13])::bigint] AS run_histogram,
+               ARRAY[sum(s.wait_histogram[1])::bigint, sum(s.wait_histogram[2])::bigint, sum(s.wait_histogram[3])::bigint, sum(s.wait_histogram[4])::bigint, sum(s.wait_histogram[5])::bigint, sum(s.wait_histogram[6])::bigint, sum(s.wait_histogram[7])::bigint, sum(s.wait_histogram[8])::bigint, sum(s.wait_histogram[9])::bigint, sum(s.wait_histogram[10])::bigint, sum(s.wait_histogram[11])::bigint, sum(s.wait_histogram[12])::bigint, sum(s.wait_histogram[13])::bigint] AS wait_histogram
+          FROM counted AS c
+          JOIN app.task_statistics AS s
+            ON (s.period_minutes = 1 AND s.period_start > c.until - throughput.back)
+            OR (s.period_minutes = 60 AND s.period_start > c.until - throughput.back)
+         GROUP BY s.task_type
+    )
+    SELECT s.task_type, s.completed, s.failed, greatest(s.failed_attempts - s.failed, 0),
+           round(((s.completed + s.failed) * 60 / greatest(extract(epoch FROM throughput.back), 1))::numeric, 2),
+           s.run_seconds / nullif(s.completed + s.failed, 0) * interval '1 second', app.quantile(s.run_histogram, 0.5, s.run_max) * interval '1 second',
+           app.quantile(s.run_histogram, 0.95, s.run_max) * interval '1 second', s.run_max * interval '1 second',
+           s.wait_seconds / nullif(s.waits, 0) * interval '1 second', app.quantile(s.wait_histogram, 0.5, s.wait_max) * interval '1 second',
+           app.quantile(s.wait_histogram, 0.95, s.wait_max) * interval '1 second', CASE WHEN s.waits > 0 THEN s.wait_max * interval '1 second' END, c.until
+      FROM counted AS c CROSS JOIN summed AS s
+     ORDER BY s.completed + s.failed DESC, s.task_type;
+$$;
+GRANT EXECUTE ON FUNCTION app.throughput(interval) TO geomill_admin;
+
+-- app.transactions: open transactions on this server that hold vacuum back, and open holds of tasks, oldest first.
+--
+-- kind      transaction · hold (effects of task_id are being written) · prepared · replication slot
+-- The oldest of the transactions says from when on no dead row can be removed; the engine's rate does not fall by it, its tables grow.
+--
+-- Locks       none that anybody waits for.
+-- SECURITY DEFINER: only the owner sees what others' sessions do.
+CREATE OR REPLACE FUNCTION app.transactions()
+RETURNS TABLE (
+    kind text, open_for interval, pid integer, login text, application text, client_address text, database_name text, state text, waits_for text, task_id bigint,
+    rows_held_back bigint, statement text
+)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH holds AS (
+        SELECT DISTINCT ON (l.pid) l.pid, h.task_id
+          FROM pg_locks AS l
+          LEFT JOIN LATERAL (
+                SELECT o.task_id FROM app.workers AS w CROSS JOIN LATERAL unnest(w.holding) AS o (task_id)
+                 WHERE (hashint8(o.task_id)::bigint & 4294967295)::oid = l.objid LIMIT 1) AS h ON true
+         WHERE l.locktype = 'advisory' AND l.classid = 71102 AND l.objsubid = 2 AND l.granted
+           AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+    )
+    SELECT CASE WHEN h.pid IS NULL THEN 'transaction' ELSE 'hold' END, clock_timestamp() - a.xact_start, a.pid, a.usename::text, a.application_name,
+           host(a.client_addr), a.datname::text, a.state, concat_ws(' ', a.wait_event_type, a.wait_event), h.task_id,
+           greatest(age(a.backend_xmin), age(a.backend_xid))::bigint, left(a.query, 200)
+      FROM pg_stat_activity AS a LEFT JOIN holds AS h ON h.pid = a.pid
+     WHERE a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid() AND a.backend_type IN ('client backend', 'background worker', 'pg_cron')
+    UNION ALL
+    SELECT 'prepared', clock_timestamp() - p.prepared, NULL, p.owner::text, p.gid, NULL, p.database::text, NULL, NULL, NULL, age(p.transaction)::bigint, NULL
+      FROM pg_prepared_xacts AS p
+    UNION ALL
+    SELECT 'replication slot', NULL, s.active_pid, NULL, s.slot_name::text, NULL, s.database::text, CASE WHEN s.active THEN 'active' ELSE 'inactive' END, NULL, NULL,
+           greatest(age(s.xmin), age(s.catalog_xmin))::bigint, NULL
+      FROM pg_replication_slots AS s WHERE s.xmin IS NOT NULL OR s.catalog_xmin IS NOT NULL
+     ORDER BY 2 DESC NULLS LAST, 3;
+$$;
+GRANT EXECUTE ON FUNCTION app.transactions() TO geomill_admin;
 
 -- app.turn: a worker's hot path: report what it has finished, and claim more, in one commit.
 --
@@ -4274,6 +4730,63 @@ BEGIN
     problems := coalesce(problems, '[]'::jsonb);
 END;
 $$;
+
+-- app.waiting: what waits, and for what: a row for each open stage with tasks that nobody runs, in the order of claiming.
+--
+--   waits_for     its time · its client, paused · its task type, paused · a worker that claims its type · its turn (place: how many
+--                 stages of its type come first) · a retry's time
+--
+-- Guarantees  Costs the same whatever the number of tasks in a stage; counts as app.stage_counts.
+-- Locks       none.
+-- Errors      GM422 limit_rows not from 1 to 1000.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION app.waiting(limit_rows integer DEFAULT 100)
+RETURNS TABLE (
+    job_id varchar, job_type varchar, stage integer, stage_name varchar, task_type varchar, ready bigint, delayed bigint, running bigint, waits_for text,
+    place bigint, not_before timestamptz, waiting_since timestamptz, priority integer, client_id varchar, platform_request_id varchar
+)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM platform.require_limit(waiting.limit_rows);
+    RETURN QUERY
+    WITH moment AS (
+        SELECT app.clock() AS at
+    ), placed AS (
+        SELECT r.stage_id, r.task_type, r.rank, row_number() OVER (PARTITION BY r.task_type ORDER BY r.rank, r.stage_id) - 1 AS place
+          FROM app.ready_stages AS r
+    ), chosen AS (
+        SELECT s.stage_id, p.place, k.stage_id IS NOT NULL AS parked, k.run_at AS parked_until
+          FROM app.stages AS s
+          LEFT JOIN placed AS p ON p.stage_id = s.stage_id
+          LEFT JOIN app.parked_stages AS k ON k.stage_id = s.stage_id
+         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
+         ORDER BY coalesce(p.rank, k.rank), s.stage_id LIMIT waiting.limit_rows
+    )
+    SELECT j.job_id, j.job_type, s.stage, s.name, s.task_type, n.ready, n.delayed, n.running,
+           CASE WHEN c.client_id IS NOT NULL THEN format('its client, paused: %s', c.reason)
+                WHEN o.parked AND o.parked_until > m.at THEN 'its time'
+                WHEN y.task_type IS NOT NULL THEN format('its task type, paused: %s', y.reason)
+                WHEN n.ready = 0 AND n.delayed > 0 THEN 'a retry''s time'
+                WHEN NOT EXISTS (SELECT FROM app.workers AS w WHERE w.status = 'alive'::app.worker_status AND w.last_beat > m.at - interval '60 seconds'
+                                    AND (w.task_types IS NULL OR s.task_type = ANY (w.task_types))) THEN 'a worker that claims its type'
+                ELSE 'its turn' END,
+           o.place, coalesce(o.parked_until, n.next_run_at), s.created_at, j.priority, j.client_id, j.platform_request_id
+      FROM moment AS m
+     CROSS JOIN chosen AS o
+      JOIN app.stages AS s ON s.stage_id = o.stage_id
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+     CROSS JOIN LATERAL app.stage_counts(o.stage_id) AS n
+      LEFT JOIN app.paused_clients AS c ON c.client_id = j.client_id
+      LEFT JOIN app.paused_task_types AS y ON y.task_type = s.task_type
+     WHERE n.ready + n.delayed > 0
+     ORDER BY o.place, s.created_at, s.stage_id;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.waiting(integer) TO geomill_admin;
 
 -- app.why: where a job stands, what it waits for, who holds it since when, and the last error, in plain words.
 --

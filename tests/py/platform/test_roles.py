@@ -45,11 +45,12 @@ EXECUTES: Mapping[Role, str] = {
         h3.update_updated_at_column platform.begin_delivery platform.record_failed_call platform.record_rejects
     """,
     "admin": """
-        app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.job_progress app.list_jobs app.pause_client
-        app.pause_task_type app.redrive_task app.resume_client app.resume_task_type app.retention_policy app.retry_job app.run_janitor
-        app.schedule_job app.set_retention app.stage_errors app.stage_results app.submit_job app.submit_job_with_options
-        app.unschedule_job app.why platform.allow_source_root platform.create_client platform.health platform.list_deliveries platform.redeliver_webhook
-        platform.rotate_webhook_secret
+        app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.dead_letters app.job_progress app.list_jobs
+        app.metrics app.pause_client app.pause_task_type app.queue_health app.redrive_task app.resume_client
+        app.resume_task_type app.retention_policy app.retry_job app.run_janitor app.running_tasks app.schedule_job
+        app.set_retention app.stage_errors app.stage_results app.stuck_jobs app.submit_job app.submit_job_with_options
+        app.throughput app.transactions app.unschedule_job app.waiting app.why platform.allow_source_root platform.create_client
+        platform.health platform.list_deliveries platform.redeliver_webhook platform.rotate_webhook_secret
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
     "api": """

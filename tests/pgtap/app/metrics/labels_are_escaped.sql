@@ -1,0 +1,10 @@
+BEGIN;
+SELECT plan(6);
+SELECT is(app.metric_labels('a', 'b', 'c', 'd'), '{a="b",c="d"}');
+SELECT is(app.metric_labels('a', E'quote " backslash \\ line\nend'), '{a="quote \" backslash \\ line\nend"}');
+SELECT is(app.metric_labels('a', NULL), '', 'no label without a value');
+SELECT ok(app.metrics() LIKE E'%\n# EOF\n', 'the end is marked');
+SELECT ok(app.metrics('prometheus') NOT LIKE '%# EOF%');
+SELECT throws_ok($$SELECT app.metrics('graphite')$$, 'GM422');
+SELECT * FROM finish();
+ROLLBACK;
