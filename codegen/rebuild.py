@@ -73,7 +73,7 @@ def rebuild(kind: Kind, dsn: str, asked: Asked, report: Report) -> int:
             if asked.dry_run:
                 return 0
         if not asked.confirmed:
-            raise _unconfirmed(kind)
+            raise _unconfirmed(kind, f"make {kind} CONFIRM=yes")
         if phase is None:
             wipe(connection, kind, SCHEMAS[kind], report, force=asked.force)
             phase = "wiped"
@@ -96,13 +96,14 @@ def clear(mode: Mode, dsn: str, asked: Asked, report: Report) -> int:
     _refuse_in_production("stac-clear")
     with connect_to(dsn, application_name="geomill stac-clear") as connection:
         _alone(connection, "stac-clear")
+        _refuse_unfinished(connection, "stac-clear")
         found = impact.of_clearing(connection, mode)
         _tell("stac-clear", f"the catalogue would be emptied in {deploy.describe(dsn)}", found, report)
         if asked.dry_run:
             return 0
         _refuse_obstacles("stac-clear", found, asked)
         if not asked.confirmed:
-            raise _unconfirmed("stac-clear")
+            raise _unconfirmed("stac-clear", f"make stac-clear MODE={mode} CONFIRM=yes")
         with connection.transaction():
             # Takes the lock that every writer of the catalogue takes.
             connection.execute("SELECT app.stac_keep()")
@@ -141,13 +142,24 @@ def _alone(connection: psycopg.Connection[Any], command: str) -> None:
 
 def _phase(connection: psycopg.Connection[Any], kind: Kind) -> str | None:
     """The phase that an unfinished run of this command reached; None where there is none."""
-    (there,) = connection.execute("SELECT to_regclass('platform.rebuilds') IS NOT NULL").fetchall()[0]
-    row = connection.execute("SELECT kind, phase FROM platform.rebuilds WHERE completed_at IS NULL").fetchone() if there else None
-    if row is None:
+    unfinished = _unfinished(connection)
+    if unfinished is None:
         return None
-    if row[0] != kind:
-        raise RefusedError(kind, f"a {row[0]} has not come to its end (phase {row[1]!r})", f"run `make {row[0]} CONFIRM=yes` first")
-    return str(row[1])
+    if unfinished[0] != kind:
+        _refuse_unfinished(connection, kind)
+    return unfinished[1]
+
+
+def _unfinished(connection: psycopg.Connection[Any]) -> tuple[str, str] | None:
+    """Command and phase of the run that has not come to its end."""
+    (there,) = connection.execute("SELECT to_regclass('platform.rebuilds') IS NOT NULL").fetchall()[0]
+    return connection.execute("SELECT kind, phase FROM platform.rebuilds WHERE completed_at IS NULL").fetchone() if there else None
+
+
+def _refuse_unfinished(connection: psycopg.Connection[Any], command: str) -> None:
+    if unfinished := _unfinished(connection):
+        kind, phase = unfinished
+        raise RefusedError(command, f"a {kind} has not come to its end (phase {phase!r})", f"run `make {kind} CONFIRM=yes` first")
 
 
 def _reached(connection: psycopg.Connection[Any], phase: str, **more: Any) -> str:
@@ -184,10 +196,10 @@ def _refuse_obstacles(command: str, found: Impact, asked: Asked) -> None:
         raise RefusedError(
             command,
             f"{len(found.running)} tasks or holds are running (listed above)",
-            "nothing was changed; let them end (stop the workers, or app.pause_task_type), or give --force (ARGS=--force): "
-            "what they have done so far is lost, and their requests end as failed",
+            "nothing was changed; let them end (stop the workers, or app.pause_task_type), or give --force (ARGS=--force): then what "
+            "they have done so far is lost, and where app is wiped their requests end as failed",
         )
 
 
-def _unconfirmed(command: str) -> RefusedError:
-    return RefusedError(command, "nothing was changed: it was not confirmed", f"`make {command} … CONFIRM=yes`, or --confirm")
+def _unconfirmed(command: str, how: str) -> RefusedError:
+    return RefusedError(command, "nothing was changed: it was not confirmed", f"`{how}`, or --confirm")

@@ -165,6 +165,9 @@ def _sequences(connection: psycopg.Connection[Any]) -> dict[str, int]:
 
 
 def _rows(connection: psycopg.Connection[Any], table: str) -> list[dict[str, Any]]:
+    (there,) = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [f"app.{table}"]).fetchall()[0]
+    if not there:
+        return []  # an older app
     statement = sql.SQL("SELECT to_jsonb(t) FROM {} AS t ORDER BY t").format(name("app", table))
     return [row[0] for row in connection.execute(statement)]
 

@@ -429,6 +429,8 @@ def test_another_command_waits_for_one_that_was_interrupted(database: Database) 
     with pytest.raises(RefusedError, match="redeploy-pgstac has not come to its end") as refusal:
         rebuild("rebuild", database.dsn(), CONFIRMED, lambda _: None)
     assert "make redeploy-pgstac CONFIRM=yes" in refusal.value.remedy
+    with pytest.raises(RefusedError, match="redeploy-pgstac has not come to its end"):
+        clear("all", database.dsn(), CONFIRMED, lambda _: None)
     run(database, "redeploy-pgstac")
     run(database)
 
