@@ -131,6 +131,7 @@ class Stage(Table):
     completed_tasks: int | None = Field(default=None, ge=0, description="Tasks completed, counted at the stage's end")
     failed_tasks: int | None = Field(default=None, ge=0, description="Tasks failed, counted at the stage's end")
     max_runtime_seconds: float = Field(gt=0, description="A task that runs longer is taken back")
+    caps: Annotated[list[Annotated[int, Field(ge=1)]] | None, Column(array=True)] = Field(default=None, description="Caps that its tasks come under; NULL without any")
     task_parameters: Json = Field(default_factory=dict, description="What every task of the stage receives")
     matches_stage_id: Annotated[int | None, Column(refers_to="app.stages")] = Field(default=None, ge=1, lt=2**39, description="Stage whose results its tasks receive one by one; NULL unless it fanned out by match_previous")
     stage_results: Json | None = Field(default=None, description="Kept by advance_job_stage where its caller gives some")
@@ -167,6 +168,49 @@ class ParkedStage(Table):
     rank: int = Field(ge=-(2**63), lt=2**63, description="As in ready_stages")
     low: int = Field(ge=0, lt=2**63, description="As in ready_stages")
     high: int = Field(ge=0, lt=2**63, description="As in ready_stages")
+
+
+class Cap(Table):
+    """How many tasks of a client, of a task type, or of jobs with a concurrency key may run at the same time."""
+
+    __table__: ClassVar[TableOptions] = table(schema="app", name="caps", unique=[("kind", "name")], grants={"geomill_admin": ("SELECT",)})
+
+    cap_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, description="Key")
+    kind: Literal["client", "task_type", "key"] = Field(description="What name is")
+    name: str = Field(min_length=1, max_length=200, description="The client, the task type or the concurrency key")
+    slots: int = Field(ge=1, le=10000, description="Most tasks at the same time")
+    created_at: AwareDatetime = Field(default_factory=now, description="Set at")
+
+
+class Slot(Table):
+    """Room for one task under one cap. A task has a slot of every cap of its stage from before it can be claimed until it ends."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="slots", fillfactor=50,
+        indexes=[Index(("task_id",), where="task_id IS NOT NULL"), Index(("cap_id",), where="task_id IS NULL", name="idx_slots_free"), Index(("cap_id",), where="is_surplus", name="idx_slots_surplus")],
+        only_these_indexes="found by its task, or because it is free, or too many", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    slot_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    cap_id: Annotated[int, Column(references="app.caps", on_delete="cascade")] = Field(ge=1, description="The cap")
+    task_id: int | None = Field(default=None, ge=0, lt=2**63, description="Task that has it; NULL: free")
+    is_surplus: bool = Field(default=False, description="One too many since the cap was lowered, or set while more were running: gone with its task")
+
+
+class CappedStage(Table):
+    """A stage with tasks that wait for slots. Gone when the last of them has been admitted."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="capped_stages", fillfactor=50,
+        indexes=[Index(("caps",), method="gin"), Index(("rank", "stage_id"))],
+        only_these_indexes="found by its caps, in order of rank", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    stage_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**39, description="The stage")
+    caps: Annotated[list[Annotated[int, Field(ge=1)]], Column(array=True)] = Field(description="Its caps: each of its running tasks has a slot of every one")
+    rank: int = Field(ge=-(2**63), lt=2**63, description="As in ready_stages")
+    low: int = Field(ge=0, lt=2**63, description="No waiting task lies at or below this id")
+    high: int = Field(ge=0, lt=2**63, description="Highest task id of the stage")
 
 
 class Task(Table):

@@ -157,6 +157,7 @@ CREATE TABLE app.stages (
     completed_tasks integer,
     failed_tasks integer,
     max_runtime_seconds double precision NOT NULL,
+    caps integer[],
     task_parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
     matches_stage_id bigint,
     stage_results jsonb,
@@ -172,6 +173,8 @@ CREATE TABLE app.stages (
     CONSTRAINT stages_completed_tasks_check CHECK (completed_tasks >= 0),
     CONSTRAINT stages_failed_tasks_check CHECK (failed_tasks >= 0),
     CONSTRAINT stages_max_runtime_seconds_check CHECK (max_runtime_seconds > 0 AND max_runtime_seconds < 'Infinity'),
+    CONSTRAINT stages_caps_check CHECK (array_position(caps, NULL) IS NULL),
+    CONSTRAINT stages_caps_element_check CHECK (1 <= ALL (caps)),
     CONSTRAINT stages_task_parameters_check CHECK (jsonb_typeof(task_parameters) = 'object'),
     CONSTRAINT stages_matches_stage_id_check CHECK (matches_stage_id >= 1 AND matches_stage_id < 549755813888),
     CONSTRAINT stages_stage_results_check CHECK (jsonb_typeof(stage_results) = 'object')
@@ -193,6 +196,7 @@ COMMENT ON COLUMN app.stages.remaining IS 'Open tasks; NULL until the stage is a
 COMMENT ON COLUMN app.stages.completed_tasks IS 'Tasks completed, counted at the stage''s end';
 COMMENT ON COLUMN app.stages.failed_tasks IS 'Tasks failed, counted at the stage''s end';
 COMMENT ON COLUMN app.stages.max_runtime_seconds IS 'A task that runs longer is taken back';
+COMMENT ON COLUMN app.stages.caps IS 'Caps that its tasks come under; NULL without any';
 COMMENT ON COLUMN app.stages.task_parameters IS 'What every task of the stage receives';
 COMMENT ON COLUMN app.stages.matches_stage_id IS 'Stage whose results its tasks receive one by one; NULL unless it fanned out by match_previous';
 COMMENT ON COLUMN app.stages.stage_results IS 'Kept by advance_job_stage where its caller gives some';
@@ -241,6 +245,67 @@ COMMENT ON COLUMN app.parked_stages.task_type IS 'As in ready_stages';
 COMMENT ON COLUMN app.parked_stages.rank IS 'As in ready_stages';
 COMMENT ON COLUMN app.parked_stages.low IS 'As in ready_stages';
 COMMENT ON COLUMN app.parked_stages.high IS 'As in ready_stages';
+
+CREATE TABLE app.caps (
+    cap_id integer GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    name varchar(200) NOT NULL,
+    slots integer NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT caps_pkey PRIMARY KEY (cap_id),
+    CONSTRAINT caps_kind_name_key UNIQUE (kind, name),
+    CONSTRAINT caps_cap_id_check CHECK (cap_id >= 1),
+    CONSTRAINT caps_kind_check CHECK (kind IN ('client', 'task_type', 'key')),
+    CONSTRAINT caps_name_length_check CHECK (char_length(name) >= 1),
+    CONSTRAINT caps_slots_check CHECK (slots >= 1 AND slots <= 10000)
+);
+
+COMMENT ON TABLE app.caps IS 'How many tasks of a client, of a task type, or of jobs with a concurrency key may run at the same time.';
+COMMENT ON COLUMN app.caps.cap_id IS 'Key';
+COMMENT ON COLUMN app.caps.kind IS 'What name is';
+COMMENT ON COLUMN app.caps.name IS 'The client, the task type or the concurrency key';
+COMMENT ON COLUMN app.caps.slots IS 'Most tasks at the same time';
+COMMENT ON COLUMN app.caps.created_at IS 'Set at';
+
+CREATE TABLE app.slots (
+    slot_id bigint GENERATED ALWAYS AS IDENTITY,
+    cap_id integer NOT NULL,
+    task_id bigint,
+    is_surplus boolean DEFAULT false NOT NULL,
+    CONSTRAINT slots_pkey PRIMARY KEY (slot_id),
+    CONSTRAINT slots_slot_id_check CHECK (slot_id >= 1),
+    CONSTRAINT slots_cap_id_check CHECK (cap_id >= 1),
+    CONSTRAINT slots_task_id_check CHECK (task_id >= 0)
+)
+WITH (fillfactor = 50);
+
+COMMENT ON TABLE app.slots IS 'Room for one task under one cap. A task has a slot of every cap of its stage from before it can be claimed until it ends.';
+COMMENT ON COLUMN app.slots.slot_id IS 'Key';
+COMMENT ON COLUMN app.slots.cap_id IS 'The cap';
+COMMENT ON COLUMN app.slots.task_id IS 'Task that has it; NULL: free';
+COMMENT ON COLUMN app.slots.is_surplus IS 'One too many since the cap was lowered, or set while more were running: gone with its task';
+
+CREATE TABLE app.capped_stages (
+    stage_id bigint NOT NULL,
+    caps integer[] NOT NULL,
+    rank bigint NOT NULL,
+    low bigint NOT NULL,
+    high bigint NOT NULL,
+    CONSTRAINT capped_stages_pkey PRIMARY KEY (stage_id),
+    CONSTRAINT capped_stages_stage_id_check CHECK (stage_id >= 1 AND stage_id < 549755813888),
+    CONSTRAINT capped_stages_caps_check CHECK (array_position(caps, NULL) IS NULL),
+    CONSTRAINT capped_stages_caps_element_check CHECK (1 <= ALL (caps)),
+    CONSTRAINT capped_stages_low_check CHECK (low >= 0),
+    CONSTRAINT capped_stages_high_check CHECK (high >= 0)
+)
+WITH (fillfactor = 50);
+
+COMMENT ON TABLE app.capped_stages IS 'A stage with tasks that wait for slots. Gone when the last of them has been admitted.';
+COMMENT ON COLUMN app.capped_stages.stage_id IS 'The stage';
+COMMENT ON COLUMN app.capped_stages.caps IS 'Its caps: each of its running tasks has a slot of every one';
+COMMENT ON COLUMN app.capped_stages.rank IS 'As in ready_stages';
+COMMENT ON COLUMN app.capped_stages.low IS 'No waiting task lies at or below this id';
+COMMENT ON COLUMN app.capped_stages.high IS 'Highest task id of the stage';
 
 CREATE TABLE app.tasks (
     task_id bigint NOT NULL,
@@ -652,3 +717,4 @@ COMMENT ON COLUMN app.schema_deployments.completed_at IS 'Ended at';
 
 ALTER TABLE app.job_stages ADD CONSTRAINT job_stages_job_type_fkey FOREIGN KEY (job_type) REFERENCES app.job_types (job_type) ON DELETE CASCADE;
 ALTER TABLE app.stages ADD CONSTRAINT stages_job_id_fkey FOREIGN KEY (job_id) REFERENCES app.jobs (job_id) ON DELETE CASCADE;
+ALTER TABLE app.slots ADD CONSTRAINT slots_cap_id_fkey FOREIGN KEY (cap_id) REFERENCES app.caps (cap_id) ON DELETE CASCADE;

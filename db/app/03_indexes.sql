@@ -12,6 +12,12 @@ CREATE INDEX idx_stages_open ON app.stages (task_type) WHERE status IN ('pending
 CREATE INDEX idx_ready_stages_rank ON app.ready_stages (rank, stage_id);
 CREATE INDEX idx_parked_stages_run_at ON app.parked_stages (run_at);
 CREATE INDEX idx_parked_stages_client_id ON app.parked_stages (client_id);
+CREATE INDEX idx_caps_created_at ON app.caps (created_at);
+CREATE INDEX idx_slots_task_id ON app.slots (task_id) WHERE task_id IS NOT NULL;
+CREATE INDEX idx_slots_free ON app.slots (cap_id) WHERE task_id IS NULL;
+CREATE INDEX idx_slots_surplus ON app.slots (cap_id) WHERE is_surplus;
+CREATE INDEX idx_capped_stages_caps ON app.capped_stages USING gin (caps);
+CREATE INDEX idx_capped_stages_rank_stage_id ON app.capped_stages (rank, stage_id);
 CREATE INDEX idx_tasks_fresh ON app.tasks (task_id) WHERE status = 'pending' AND run_at IS NULL;
 CREATE INDEX idx_tasks_due ON app.tasks (task_type, run_at) WHERE status = 'pending' AND run_at IS NOT NULL;
 CREATE INDEX idx_task_errors_created_at ON app.task_errors (created_at DESC);

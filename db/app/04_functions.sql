@@ -12,6 +12,86 @@ AS $$
     SELECT array_agg(coalesce(u.a, 0) + coalesce(u.b, 0) ORDER BY u.place) FROM unnest(one, other) WITH ORDINALITY AS u (a, b, place);
 $$;
 
+-- app.admit_tasks: give free slots to waiting tasks, in order of rank; what has its slots can be claimed.
+--
+-- A cap is never overshot, because a task gets its slots before it can be claimed, and a slot is a row that only one
+-- transaction can have; nothing is counted. A task that waits has run_at infinity, where no claim looks.
+--
+-- Guarantees  A task is admitted with a slot of each cap of its stage, or not at all. Never waits: what another transaction
+--             has locked is skipped. Called by whoever frees a slot, opens a stage or sets a cap; by heartbeats and the
+--             janitor for the slot that two of them left to each other. Returns how many tasks were admitted.
+-- Locks       slots rows, task rows, capped_stages rows: each SKIP LOCKED.
+CREATE OR REPLACE FUNCTION app.admit_tasks(caps integer[])
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $$
+DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
+    stage record;
+    one_cap integer;
+    room bigint[];
+    rooms bigint[];
+    fits integer;
+    chosen bigint[];
+    full_caps integer[] := '{}';
+    admitted integer := 0;
+BEGIN
+    -- A loop, because what one stage takes the next does not find.
+    FOR stage IN
+        SELECT c.stage_id, c.caps, c.low, c.high FROM app.capped_stages AS c
+         WHERE c.caps && admit_tasks.caps ORDER BY c.rank, c.stage_id LIMIT 1000
+    LOOP
+        CONTINUE WHEN stage.caps && full_caps;
+        EXIT WHEN admit_tasks.caps <@ full_caps;
+        rooms := '{}';
+        fits := NULL;
+        FOREACH one_cap IN ARRAY stage.caps LOOP
+            room := ARRAY(SELECT s.slot_id FROM app.slots AS s WHERE s.cap_id = one_cap AND s.task_id IS NULL AND NOT s.is_surplus
+                           ORDER BY s.slot_id LIMIT coalesce(fits, 1000) FOR UPDATE SKIP LOCKED);
+            IF cardinality(room) = 0 THEN
+                full_caps := full_caps || one_cap;
+                fits := 0;
+                EXIT;
+            END IF;
+            -- As many as the tightest cap has room for; of the others the first so many.
+            fits := cardinality(room);
+            rooms := rooms || room;
+        END LOOP;
+        CONTINUE WHEN fits = 0;
+        chosen := ARRAY(SELECT t.task_id FROM app.tasks AS t
+                         WHERE t.task_id > stage.low AND t.task_id <= stage.high AND t.status = 'pending'::app.task_status AND t.run_at = 'infinity'
+                         ORDER BY t.task_id LIMIT fits FOR UPDATE SKIP LOCKED);
+        UPDATE app.slots AS s SET task_id = taken.task_id
+          FROM (SELECT r.slot_id, chosen[row_number() OVER (PARTITION BY f.cap_id ORDER BY r.slot_id)] AS task_id
+                  FROM unnest(rooms) AS r (slot_id) JOIN app.slots AS f ON f.slot_id = r.slot_id) AS taken
+         WHERE s.slot_id = taken.slot_id AND taken.task_id IS NOT NULL;
+        UPDATE app.tasks AS t SET run_at = this_moment WHERE t.task_id = ANY (chosen);
+        admitted := admitted + cardinality(chosen);
+        IF cardinality(chosen) < fits THEN
+            -- Others' uncommitted admissions still show as waiting here, so a stage is dropped only when all are certain.
+            DELETE FROM app.capped_stages AS c
+             WHERE c.stage_id = (SELECT o.stage_id FROM app.capped_stages AS o WHERE o.stage_id = stage.stage_id FOR UPDATE SKIP LOCKED)
+               AND NOT EXISTS (SELECT FROM app.tasks AS t
+                                WHERE t.task_id > stage.low AND t.task_id <= stage.high
+                                  AND t.status = 'pending'::app.task_status AND t.run_at = 'infinity');
+        ELSIF chosen[1] - 1 > stage.low + 1000 THEN
+            UPDATE app.capped_stages AS c SET low = lowest.task_id - 1
+              FROM (SELECT min(t.task_id) AS task_id FROM app.tasks AS t
+                     WHERE t.task_id > stage.low AND t.task_id <= stage.high AND t.status = 'pending'::app.task_status AND t.run_at = 'infinity') AS lowest
+             WHERE c.stage_id = (SELECT o.stage_id FROM app.capped_stages AS o WHERE o.stage_id = stage.stage_id FOR UPDATE SKIP LOCKED)
+               AND lowest.task_id IS NOT NULL;
+        END IF;
+    END LOOP;
+    IF admitted > 0 THEN
+        PERFORM pg_notify('geomill_tasks', '');
+    END IF;
+    RETURN admitted;
+END;
+$$;
+
 -- app.advance_job_stage: advance a job past a stage that has no open task, by hand.
 --
 -- The last completion does this by itself; here is the same mechanism for a repair, or for a caller that keeps results
@@ -114,6 +194,87 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.canonical_json(jsonb) TO geomill_api;
+
+-- app.cap_stage: bring an open stage under the caps that fit it now.
+--
+-- Guarantees  What runs counts from now on: it gets a slot of each cap, one too many if need be. What has not begun waits for
+--             its slots anew. True where the stage's caps have changed.
+-- Locks       task rows in id order (claims under way are waited for, so that none slips past), stage row, slots, the stage's
+--             place. The caller holds the job's advisory lock, exclusive.
+CREATE OR REPLACE FUNCTION app.cap_stage(stage_id bigint)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this app.stages;
+    wanted integer[];
+    base bigint;
+    place bigint;
+    running bigint[];
+    lacking record;
+BEGIN
+    SELECT s.* INTO this FROM app.stages AS s WHERE s.stage_id = cap_stage.stage_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status);
+    SELECT app.caps_of(this.task_type, j.client_id, j.concurrency_key) INTO wanted FROM app.jobs AS j WHERE j.job_id = this.job_id;
+    IF this.stage_id IS NULL OR wanted IS NOT DISTINCT FROM this.caps THEN
+        RETURN false;
+    END IF;
+    base := this.stage_id << 24;
+    UPDATE app.tasks AS t
+       SET run_at = CASE WHEN wanted IS NOT NULL THEN 'infinity'
+                         WHEN t.attempt > 0 THEN CASE WHEN t.run_at = 'infinity' THEN app.clock() ELSE t.run_at END END
+     WHERE t.task_id = ANY (ARRAY(
+               SELECT o.task_id FROM app.tasks AS o
+                WHERE o.task_id BETWEEN base AND this.last_task_id AND o.status = 'pending'::app.task_status
+                ORDER BY o.task_id FOR UPDATE));
+    UPDATE app.stages AS s SET caps = wanted WHERE s.stage_id = this.stage_id;
+
+    -- A statement of its own after the locks: whoever claimed meanwhile shows.
+    running := ARRAY(SELECT t.task_id FROM app.tasks AS t
+                      WHERE t.task_id BETWEEN base AND this.last_task_id AND t.status = 'processing'::app.task_status ORDER BY t.task_id);
+    DELETE FROM app.slots AS s WHERE s.task_id BETWEEN base AND this.last_task_id AND s.is_surplus AND NOT s.task_id = ANY (running);
+    UPDATE app.slots AS s SET task_id = NULL
+     WHERE s.task_id BETWEEN base AND this.last_task_id AND (NOT s.task_id = ANY (running) OR wanted IS NULL OR NOT s.cap_id = ANY (wanted));
+    FOR lacking IN
+        SELECT r AS task_id, c AS cap_id FROM unnest(running) AS r CROSS JOIN unnest(wanted) AS c
+         WHERE NOT EXISTS (SELECT FROM app.slots AS s WHERE s.task_id = r AND s.cap_id = c)
+    LOOP
+        UPDATE app.slots AS s SET task_id = lacking.task_id
+         WHERE s.slot_id = (SELECT o.slot_id FROM app.slots AS o WHERE o.cap_id = lacking.cap_id AND o.task_id IS NULL AND NOT o.is_surplus
+                             ORDER BY o.slot_id LIMIT 1 FOR UPDATE SKIP LOCKED);
+        IF NOT FOUND THEN
+            INSERT INTO app.slots (cap_id, task_id, is_surplus) VALUES (lacking.cap_id, lacking.task_id, true);
+        END IF;
+    END LOOP;
+
+    -- Parked it stays where it is, and finds its caps when it is unparked.
+    UPDATE app.parked_stages AS p SET low = base - 1 WHERE p.stage_id = this.stage_id;
+    IF NOT FOUND THEN
+        WITH left_behind AS (
+            DELETE FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id RETURNING r.rank
+        ), gone AS (
+            DELETE FROM app.capped_stages AS c WHERE c.stage_id = this.stage_id RETURNING c.rank)
+        SELECT coalesce((SELECT l.rank FROM left_behind AS l), (SELECT g.rank FROM gone AS g), (extract(epoch FROM app.clock()) * 1000000)::bigint)
+          INTO place;
+        PERFORM app.make_ready(this.stage_id, this.task_type, wanted, place, base - 1, this.last_task_id);
+    END IF;
+    RETURN true;
+END;
+$$;
+
+-- app.caps_of: the caps that tasks of a type, of such a job, come under; NULL without any.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.caps_of(task_type text, client_id text, concurrency_key text)
+RETURNS integer[]
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(c.cap_id ORDER BY c.cap_id)
+      FROM app.caps AS c
+     WHERE (c.kind, c.name) IN (('task_type', caps_of.task_type), ('client', caps_of.client_id), ('key', caps_of.concurrency_key));
+$$;
 
 -- app.check_finished: refuse a malformed report before anything is locked.
 --
@@ -646,7 +807,7 @@ GRANT EXECUTE ON FUNCTION app.fail_task(bigint, integer, jsonb) TO geomill_worke
 -- Guarantees  No task of a finished job is open. The platform request it serves has moved on (next job, or its end);
 --             the webhook that it delivers is sent or dead.
 --             Returns false, and changes nothing, where the job had ended already.
--- Locks       tasks in id order, stage row, job row, platform request row. The caller holds the job's advisory lock:
+-- Locks       tasks in id order, stage row, slots, job row, platform request row. The caller holds the job's advisory lock:
 --             exclusive where tasks may be open.
 CREATE OR REPLACE FUNCTION app.finish_job(job_id text, status app.job_status, error jsonb)
 RETURNS boolean
@@ -664,12 +825,13 @@ DECLARE
 BEGIN
     -- At most one stage of a job is open; the loop is for the day when a job may have several.
     FOR open_one IN
-        SELECT s.stage_id, s.last_task_id FROM app.stages AS s
+        SELECT s.stage_id, s.last_task_id, s.caps FROM app.stages AS s
          WHERE s.job_id = finish_job.job_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) ORDER BY s.stage_id
     LOOP
         -- Parked first: whoever unparks it meanwhile has put it among the ready ones by then.
         DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
         DELETE FROM app.ready_stages AS r WHERE r.stage_id = open_one.stage_id;
+        DELETE FROM app.capped_stages AS c WHERE c.stage_id = open_one.stage_id;
         -- And once more: a pause may have parked it between the two.
         DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
         UPDATE app.tasks AS t SET status = 'cancelled'::app.task_status, completed_at = this_moment
@@ -687,6 +849,11 @@ BEGIN
                   FROM app.tasks AS t
                  WHERE t.task_id BETWEEN open_one.stage_id << 24 AND open_one.last_task_id) AS c
          WHERE s.stage_id = open_one.stage_id;
+        IF open_one.caps IS NOT NULL THEN
+            PERFORM app.free_slots(ARRAY(
+                SELECT s.task_id FROM app.slots AS s
+                 WHERE s.task_id BETWEEN open_one.stage_id << 24 AND open_one.last_task_id));
+        END IF;
     END LOOP;
 
     IF outcome IS NULL THEN
@@ -801,6 +968,42 @@ BEGIN
 END;
 $$;
 
+-- app.free_slots: tasks that came under caps have ended: their slots go to those that wait.
+--
+-- Guarantees  A slot that is one too many since its cap was lowered is gone, and no one is admitted while there are such.
+-- Locks       slots rows of these tasks; surplus ones of their caps (SKIP LOCKED); those of app.admit_tasks.
+CREATE OR REPLACE FUNCTION app.free_slots(task_ids bigint[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    freed integer[];
+    surplus record;
+BEGIN
+    DELETE FROM app.slots AS s WHERE s.task_id = ANY (free_slots.task_ids) AND s.is_surplus;
+    WITH free AS (
+        UPDATE app.slots AS s SET task_id = NULL
+         WHERE s.slot_id = ANY (ARRAY(SELECT o.slot_id FROM app.slots AS o WHERE o.task_id = ANY (free_slots.task_ids) ORDER BY o.slot_id FOR UPDATE))
+        RETURNING s.cap_id)
+    SELECT array_agg(DISTINCT f.cap_id) INTO freed FROM free AS f;
+    -- Whoever has one too many takes over what is free now, before anyone else.
+    FOR surplus IN
+        SELECT s.slot_id, s.cap_id, s.task_id FROM app.slots AS s WHERE s.cap_id = ANY (freed) AND s.is_surplus ORDER BY s.slot_id FOR UPDATE SKIP LOCKED
+    LOOP
+        UPDATE app.slots AS s SET task_id = surplus.task_id
+         WHERE s.slot_id = (SELECT o.slot_id FROM app.slots AS o
+                             WHERE o.cap_id = surplus.cap_id AND o.task_id IS NULL AND NOT o.is_surplus ORDER BY o.slot_id LIMIT 1 FOR UPDATE SKIP LOCKED);
+        IF FOUND THEN
+            DELETE FROM app.slots AS s WHERE s.slot_id = surplus.slot_id;
+        END IF;
+    END LOOP;
+    IF freed IS NOT NULL THEN
+        PERFORM app.admit_tasks(freed);
+    END IF;
+END;
+$$;
+
 -- app.give_up_attempt: one attempt has failed: the task waits for another, or has failed for good.
 --
 -- Guarantees  NULL, and nothing changed, for a stale attempt. A retry needs both the policy and the error's `retryable`;
@@ -853,7 +1056,7 @@ $$;
 -- Guarantees  A row for each attempt that the worker still believes to have and has not: reason is cancelled, or lost
 --             (taken back, or gone to a later attempt). Each is named until the worker's next turn or claim. A worker that
 --             was declared dead is told of all it held, and stays dead.
--- Locks       worker row; parked_stages rows (SKIP LOCKED), where one is due.
+-- Locks       worker row; parked_stages, slots and task rows (SKIP LOCKED), where some are due.
 -- Errors      GM404 no such worker · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.heartbeat(worker_id text)
@@ -874,6 +1077,9 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM app.parked_stages AS p WHERE p.run_at <= app.clock()) THEN
         PERFORM app.unpark_stages(app.clock());
+    END IF;
+    IF EXISTS (SELECT FROM app.capped_stages) THEN
+        PERFORM app.admit_tasks(ARRAY(SELECT c.cap_id FROM app.caps AS c));
     END IF;
     RETURN QUERY
     SELECT s.task_id, s.attempt, CASE s.status WHEN 'cancelled'::app.task_status THEN 'cancelled' ELSE 'lost' END
@@ -1559,6 +1765,60 @@ AS $$
     SELECT jsonb_build_object('jobs', app.run_schedules(this_moment));
 $$;
 
+-- app.janitor_slots: a part of app.run_janitor: no slot is held by what has ended, no task waits for a slot that is free.
+--
+-- Guarantees  Counts what it found: leaked slots, stages that had escaped a cap or lost their place in the line, tasks admitted.
+--             Where no cap is set it looks at one empty table.
+-- Locks       slots (SKIP LOCKED); job (advisory, exclusive, try); those of app.cap_stage and app.admit_tasks.
+CREATE OR REPLACE FUNCTION app.janitor_slots(this_moment timestamptz)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    one record;
+    leaked integer;
+    mended integer := 0;
+BEGIN
+    WITH lost AS (
+        SELECT s.slot_id FROM app.slots AS s
+         WHERE (s.task_id IS NOT NULL AND NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.task_id = s.task_id AND t.status IN ('pending'::app.task_status, 'processing'::app.task_status)))
+            OR (s.task_id IS NULL AND s.is_surplus)
+           FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM app.slots AS s USING lost AS l WHERE s.slot_id = l.slot_id AND s.is_surplus
+    ), freed AS (
+        UPDATE app.slots AS s SET task_id = NULL FROM lost AS l WHERE s.slot_id = l.slot_id AND NOT s.is_surplus RETURNING s.slot_id)
+    SELECT count(*) INTO leaked FROM freed AS f;
+    FOR one IN
+        SELECT s.stage_id, s.job_id, s.task_type, s.caps, s.last_task_id,
+               app.caps_of(s.task_type, j.client_id, j.concurrency_key) IS DISTINCT FROM s.caps AS has_escaped
+          FROM app.stages AS s JOIN app.jobs AS j ON j.job_id = s.job_id
+         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) AND (s.caps IS NOT NULL OR EXISTS (SELECT FROM app.caps))
+           AND (app.caps_of(s.task_type, j.client_id, j.concurrency_key) IS DISTINCT FROM s.caps
+                OR (s.caps IS NOT NULL
+                    AND NOT EXISTS (SELECT FROM app.capped_stages AS c WHERE c.stage_id = s.stage_id)
+                    AND NOT EXISTS (SELECT FROM app.parked_stages AS p WHERE p.stage_id = s.stage_id)
+                    AND EXISTS (SELECT FROM app.tasks AS t
+                                 WHERE t.task_type = s.task_type AND t.status = 'pending'::app.task_status AND t.run_at = 'infinity'
+                                   AND t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id)))
+         ORDER BY s.stage_id LIMIT 1000
+    LOOP
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(71101, hashtext(one.job_id));
+        IF NOT one.has_escaped THEN
+            INSERT INTO app.capped_stages (stage_id, caps, rank, low, high)
+            VALUES (one.stage_id, one.caps, (extract(epoch FROM this_moment) * 1000000)::bigint, (one.stage_id << 24) - 1, one.last_task_id)
+            ON CONFLICT DO NOTHING;
+        ELSE
+            PERFORM app.cap_stage(one.stage_id);
+        END IF;
+        mended := mended + 1;
+    END LOOP;
+    RETURN jsonb_build_object('leaked', leaked, 'stages', mended,
+                              'admitted', app.admit_tasks(ARRAY(SELECT c.cap_id FROM app.caps AS c)));
+END;
+$$;
+
 -- app.janitor_unpark: a part of app.run_janitor: stages whose time has come become claimable, though no worker looks.
 --
 -- Locks       as app.unpark_stages.
@@ -1693,6 +1953,28 @@ BEGIN
             PERFORM pg_advisory_xact_lock_shared(71101, wanted.key);
         END IF;
     END LOOP;
+END;
+$$;
+
+-- app.make_ready: a stage with fresh tasks gets its place among what can be claimed, or among what waits for slots.
+--
+-- Guarantees  Listeners are told, once a transaction.
+-- Locks       those of app.admit_tasks, where the stage comes under a cap; else none (its row is new).
+CREATE OR REPLACE FUNCTION app.make_ready(stage_id bigint, task_type text, caps integer[], rank bigint, low bigint, high bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF caps IS NULL THEN
+        INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
+        VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high);
+    ELSE
+        INSERT INTO app.capped_stages (stage_id, caps, rank, low, high)
+        VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high);
+        PERFORM app.admit_tasks(make_ready.caps);
+    END IF;
+    PERFORM pg_notify('geomill_tasks', '');
 END;
 $$;
 
@@ -2161,6 +2443,8 @@ DECLARE
     wanted jsonb;
     base bigint;
     last_task bigint;
+    stage_caps integer[];
+    waits_until timestamptz;
     is_paused boolean := false;
     is_unsure boolean := false;
     is_delayed boolean;
@@ -2174,6 +2458,9 @@ BEGIN
     SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = job.job_id AND s.stage = open_stage.stage - 1;
     SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') INTO shared
       FROM jsonb_each(job.parameters) AS p WHERE definition.task_parameters ? p.key;
+
+    stage_caps := app.caps_of(definition.task_type, job.client_id, job.concurrency_key);
+    waits_until := CASE WHEN stage_caps IS NOT NULL THEN 'infinity'::timestamptz END;
 
     -- What can go wrong is settled before the first row is written.
     task_count := NULL;
@@ -2194,19 +2481,19 @@ BEGIN
         task_count := 1;
     END IF;
 
-    INSERT INTO app.stages (job_id, stage, name, task_type, fan_out, tasks, max_runtime_seconds, task_parameters, matches_stage_id, created_at)
+    INSERT INTO app.stages (job_id, stage, name, task_type, fan_out, tasks, max_runtime_seconds, task_parameters, matches_stage_id, caps, created_at)
     VALUES (job.job_id, open_stage.stage, definition.name, definition.task_type, definition.fan_out, 0, definition.max_runtime_seconds, shared,
-            CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END, this_moment)
+            CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END, stage_caps, this_moment)
     RETURNING stages.stage_id INTO new_stage_id;
     base := new_stage_id << 24;
 
     IF task_count IS NOT NULL THEN
         last_task := base + task_count - 1;
-        INSERT INTO app.tasks (task_id, task_type)
-        SELECT base + i, definition.task_type FROM generate_series(0, task_count - 1) AS i;
+        INSERT INTO app.tasks (task_id, task_type, run_at)
+        SELECT base + i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
     ELSIF definition.fan_out = 'match_previous'::app.fan_out THEN
-        INSERT INTO app.tasks (task_id, task_type)
-        SELECT base | (t.task_id & mask), definition.task_type
+        INSERT INTO app.tasks (task_id, task_type, run_at)
+        SELECT base | (t.task_id & mask), definition.task_type, waits_until
           FROM app.tasks AS t
          WHERE t.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id AND t.status = 'completed'::app.task_status;
         GET DIAGNOSTICS task_count = ROW_COUNT;
@@ -2237,8 +2524,8 @@ BEGIN
             RETURN;
         END IF;
         last_task := base + task_count - 1;
-        INSERT INTO app.tasks (task_id, task_type)
-        SELECT base + i, definition.task_type FROM generate_series(0, task_count - 1) AS i;
+        INSERT INTO app.tasks (task_id, task_type, run_at)
+        SELECT base + i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
     END IF;
 
     IF task_count > 0 THEN
@@ -2257,9 +2544,7 @@ BEGIN
             INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
             VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at WHEN is_unsure THEN this_moment END, definition.task_type, rank, base - 1, last_task);
         ELSE
-            INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-            VALUES (new_stage_id, definition.task_type, rank, base - 1, last_task);
-            PERFORM pg_notify('geomill_tasks', '');
+            PERFORM app.make_ready(new_stage_id, definition.task_type, stage_caps, rank, base - 1, last_task);
         END IF;
     END IF;
     UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id AND j.stage <> open_stage.stage;
@@ -2291,7 +2576,7 @@ $$;
 --
 -- Guarantees  Waits for submits and advances of the client that are under way, so that none of them slips past the pause.
 --             A claim that began before it commits may still take some.
--- Locks       client (advisory, exclusive), its row in paused_clients, ready_stages and parked_stages rows.
+-- Locks       client (advisory, exclusive), its row in paused_clients, ready_stages, capped_stages and parked_stages rows.
 -- Errors      GM422 no client is named · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.pause_client(client_id text, reason text)
@@ -2313,6 +2598,13 @@ BEGIN
         DELETE FROM app.ready_stages AS r USING app.stages AS s, app.jobs AS j
          WHERE s.stage_id = r.stage_id AND j.job_id = s.job_id AND j.client_id = pause_client.client_id
         RETURNING r.stage_id, r.task_type, r.rank, r.low, r.high)
+    INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
+    SELECT l.stage_id, pause_client.client_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
+    -- What waits for slots is not to have any; what has one waits in app.due_tasks.
+    WITH leaving AS (
+        DELETE FROM app.capped_stages AS c USING app.stages AS s, app.jobs AS j
+         WHERE s.stage_id = c.stage_id AND j.job_id = s.job_id AND j.client_id = pause_client.client_id
+        RETURNING c.stage_id, s.task_type, c.rank, c.low, c.high)
     INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
     SELECT l.stage_id, pause_client.client_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
 END;
@@ -2668,10 +2960,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    stage record;
     reopened integer;
 BEGIN
+    SELECT s.stage_id, s.caps, s.last_task_id INTO STRICT stage FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id;
     UPDATE app.tasks AS t
-       SET status = 'pending'::app.task_status, run_at = app.clock(), forgiven = t.attempt, completed_at = NULL
+       SET status = 'pending'::app.task_status, run_at = CASE WHEN stage.caps IS NULL THEN app.clock() ELSE 'infinity' END, forgiven = t.attempt, completed_at = NULL
      WHERE t.task_id = ANY (ARRAY(
                SELECT o.task_id FROM app.tasks AS o
                 WHERE o.task_id = ANY (reopen_tasks.task_ids)
@@ -2691,6 +2985,13 @@ BEGIN
             PERFORM app.raise_problems('GM409', app.problem('UNIQUE_KEY', 'user', 'job_id', NULL,
                 'another job with the same unique key is open', 'wait for its end, or cancel it', true));
         END;
+        IF stage.caps IS NOT NULL THEN
+            INSERT INTO app.capped_stages AS c (stage_id, caps, rank, low, high)
+            VALUES (stage.stage_id, stage.caps, (extract(epoch FROM app.clock()) * 1000000)::bigint,
+                    (stage.stage_id << 24) - 1, stage.last_task_id)
+            ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = excluded.low;
+            PERFORM app.admit_tasks(stage.caps);
+        END IF;
         PERFORM pg_notify('geomill_tasks', '');
     END IF;
     RETURN reopened;
@@ -2836,7 +3137,7 @@ $$;
 
 -- app.resume_client: tasks of this client's jobs are claimed again. Returns false where it was not paused.
 --
--- Locks       client (advisory, exclusive), its row in paused_clients, parked_stages rows, tasks whose retry was set aside.
+-- Locks       client (advisory, exclusive), its row in paused_clients, parked_stages rows; those of app.make_ready.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.resume_client(client_id text)
@@ -2856,15 +3157,6 @@ BEGIN
     END IF;
     UPDATE app.parked_stages AS p SET run_at = this_moment WHERE p.client_id = resume_client.client_id AND p.run_at IS NULL;
     PERFORM app.unpark_stages(this_moment);
-    -- Retries that came due during the pause: claims have set them aside.
-    UPDATE app.tasks AS t SET run_at = this_moment
-     WHERE t.task_id = ANY (ARRAY(
-               SELECT o.task_id FROM app.stages AS s
-                 JOIN app.jobs AS j ON j.job_id = s.job_id AND j.client_id = resume_client.client_id
-                 JOIN app.tasks AS o ON o.task_type = s.task_type AND o.status = 'pending'::app.task_status AND o.run_at = 'infinity'
-                                         AND o.task_id BETWEEN s.stage_id << 24 AND s.last_task_id
-                WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
-                ORDER BY o.task_id FOR UPDATE OF o));
     PERFORM pg_notify('geomill_tasks', '');
     RETURN true;
 END;
@@ -3018,7 +3310,7 @@ BEGIN
         UPDATE app.janitor_runs AS r SET skipped = true, completed_at = app.clock() WHERE r.run_id = run;
         RETURN run;
     END IF;
-    FOREACH part IN ARRAY ARRAY['count_tasks', 'prune_jobs', 'prune_tasks', 'prune_rows', 'run_schedules', 'unpark', 'reclaim', 'repair_stages', 'repair_jobs', 'repair_requests'] LOOP
+    FOREACH part IN ARRAY ARRAY['count_tasks', 'prune_jobs', 'prune_tasks', 'prune_rows', 'run_schedules', 'unpark', 'reclaim', 'repair_stages', 'repair_jobs', 'repair_requests', 'slots'] LOOP
         began := clock_timestamp();
         BEGIN
             EXECUTE format('SELECT app.%I($1)', 'janitor_' || part) INTO did USING this_moment;
@@ -3191,6 +3483,79 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.schedule_job(text, text, text, jsonb, jsonb, text, text, boolean) TO geomill_worker, geomill_admin;
 
+-- app.set_cap: how many tasks of a client, of a task type, or of jobs with a concurrency_key may run at the same time.
+--
+-- kind is client, task_type or key; slots NULL takes the cap away. A task comes under every cap that fits it. One that waits for
+-- its retry keeps its slot, so that a cap of one also keeps an order.
+--
+-- Guarantees  In force for open stages, too, when it commits; a stage that was being opened at this very moment comes under it
+--             with the janitor's next run. Never more tasks are claimed than there are slots; what runs already is left alone,
+--             and counts. Returns how many tasks have a slot now.
+-- Locks       job (advisory, exclusive) of every open stage that it fits, in key order; tasks in id order, stage row, slots.
+-- Errors      GM422 kind, name or slots refused · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the callers have no right to change any table of app.
+CREATE OR REPLACE FUNCTION app.set_cap(kind text, name text, slots integer)
+RETURNS integer
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problems jsonb := '[]';
+    this app.caps;
+    fitting bigint[];
+    one_stage bigint;
+    surplus integer;
+BEGIN
+    PERFORM app.require_read_committed();
+    IF (set_cap.kind IN ('client', 'task_type', 'key')) IS NOT TRUE THEN
+        problems := problems || app.problem('NOT_ALLOWED', 'user', 'kind', to_jsonb(set_cap.kind),
+            'kind must be client, task_type or key', 'say what the name is');
+    END IF;
+    IF coalesce(length(set_cap.name), 0) NOT BETWEEN 1 AND 200 THEN
+        problems := problems || app.problem('OUT_OF_RANGE', 'user', 'name', to_jsonb(set_cap.name),
+            'name must have 1 to 200 characters', 'give the client, the task type or the concurrency key');
+    END IF;
+    IF set_cap.slots NOT BETWEEN 1 AND 10000 THEN
+        problems := problems || app.problem('OUT_OF_RANGE', 'user', 'slots', to_jsonb(set_cap.slots),
+            'slots must be between 1 and 10000', 'pause it if nothing is to run; give NULL to take the cap away');
+    END IF;
+    PERFORM app.raise_problems('GM422', problems);
+
+    fitting := ARRAY(
+        SELECT s.stage_id FROM app.stages AS s JOIN app.jobs AS j ON j.job_id = s.job_id
+         WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
+           AND set_cap.name = CASE set_cap.kind WHEN 'client' THEN j.client_id WHEN 'task_type' THEN s.task_type ELSE j.concurrency_key END
+         ORDER BY s.stage_id);
+    PERFORM app.lock_jobs('{}', ARRAY(SELECT f << 24 FROM unnest(fitting) AS f));
+    IF set_cap.slots IS NULL THEN
+        DELETE FROM app.caps AS c WHERE c.kind = set_cap.kind AND c.name = set_cap.name;
+    ELSE
+        INSERT INTO app.caps AS c (kind, name, slots) VALUES (set_cap.kind, set_cap.name, set_cap.slots)
+        ON CONFLICT ON CONSTRAINT caps_kind_name_key DO UPDATE SET slots = excluded.slots
+        RETURNING c.* INTO this;
+        UPDATE app.slots AS s SET is_surplus = false
+         WHERE s.slot_id IN (SELECT o.slot_id FROM app.slots AS o WHERE o.cap_id = this.cap_id AND o.is_surplus ORDER BY o.slot_id
+                              LIMIT greatest(this.slots - (SELECT count(*) FROM app.slots AS n WHERE n.cap_id = this.cap_id AND NOT n.is_surplus), 0));
+        surplus := (SELECT count(*) FROM app.slots AS n WHERE n.cap_id = this.cap_id AND NOT n.is_surplus) - this.slots;
+        INSERT INTO app.slots (cap_id) SELECT this.cap_id FROM generate_series(1, -surplus);
+        -- Free ones first. A slot that is freed meanwhile is given to nobody, and gone with the janitor's next run.
+        UPDATE app.slots AS s SET is_surplus = true
+         WHERE s.slot_id IN (SELECT o.slot_id FROM app.slots AS o WHERE o.cap_id = this.cap_id AND NOT o.is_surplus
+                              ORDER BY o.task_id IS NOT NULL, o.slot_id LIMIT greatest(surplus, 0));
+        DELETE FROM app.slots AS s WHERE s.cap_id = this.cap_id AND s.is_surplus AND s.task_id IS NULL;
+    END IF;
+    FOREACH one_stage IN ARRAY fitting LOOP
+        PERFORM app.cap_stage(one_stage);
+    END LOOP;
+    IF this.cap_id IS NOT NULL THEN
+        PERFORM app.admit_tasks(ARRAY[this.cap_id]);
+    END IF;
+    RETURN (SELECT count(*) FROM app.slots AS s WHERE s.cap_id = this.cap_id AND s.task_id IS NOT NULL);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.set_cap(text, text, integer) TO geomill_worker, geomill_admin;
+
 -- app.set_retention: keep something longer or shorter; keep_days NULL is for ever, archive and batch NULL leave them as they are.
 --
 -- Guarantees  In force from the janitor's next run. Returns the policy.
@@ -3238,7 +3603,7 @@ GRANT EXECUTE ON FUNCTION app.set_retention(text, integer, boolean, integer) TO 
 -- transaction. Exact, because app.lock_jobs has made the arming one wait for everyone who did not count.
 --
 -- Guarantees  A row for each stage: remaining is NULL while it is not armed; advanced says that this call ended it.
--- Locks       stage row (only when armed or arming), job row (only when advancing); stages in ascending order.
+-- Locks       stage row (only when armed or arming), slots (only under a cap), job row (only when advancing); stages in ascending order.
 --             The caller holds app.lock_jobs for these tasks and has ended each of them, fenced, in this transaction.
 CREATE OR REPLACE FUNCTION app.settle(task_ids bigint[])
 RETURNS TABLE (stage_id bigint, remaining integer, advanced boolean)
@@ -3250,7 +3615,7 @@ DECLARE
 BEGIN
     -- A statement of its own after the locks: it sees an `armed` that another transaction committed while this one waited.
     FOR this IN
-        SELECT s.stage_id, s.armed, s.last_task_id, ended.how_many, s.last_task_id = ended.highest AS has_last
+        SELECT s.stage_id, s.armed, s.last_task_id, ended.how_many, s.last_task_id = ended.highest AS has_last, s.caps
           FROM (SELECT i >> 24 AS stage_id, count(*)::integer AS how_many, max(i) AS highest
                   FROM unnest(settle.task_ids) AS i GROUP BY 1) AS ended
           JOIN app.stages AS s ON s.stage_id = ended.stage_id
@@ -3264,6 +3629,9 @@ BEGIN
             SELECT count(*)::integer INTO remaining FROM app.tasks AS t
              WHERE t.task_id BETWEEN this.stage_id << 24 AND this.last_task_id AND t.status IN ('pending'::app.task_status, 'processing'::app.task_status);
             UPDATE app.stages AS s SET armed = true, remaining = settle.remaining WHERE s.stage_id = this.stage_id;
+        END IF;
+        IF this.caps IS NOT NULL THEN
+            PERFORM app.free_slots(ARRAY(SELECT i FROM unnest(settle.task_ids) AS i WHERE i >> 24 = this.stage_id));
         END IF;
         stage_id := this.stage_id;
         advanced := false;
@@ -4647,7 +5015,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     due bigint[];
-    unparked integer;
+    leaving record;
+    unparked integer := 0;
 BEGIN
     due := ARRAY(
         SELECT p.stage_id FROM app.parked_stages AS p
@@ -4660,15 +5029,14 @@ BEGIN
     -- A statement of its own after the locks: it sees every pause that has been set.
     UPDATE app.parked_stages AS p SET run_at = NULL
       FROM app.paused_clients AS c WHERE p.stage_id = ANY (due) AND c.client_id = p.client_id;
-    WITH leaving AS (
-        DELETE FROM app.parked_stages AS p WHERE p.stage_id = ANY (due) AND p.run_at IS NOT NULL
-        RETURNING p.stage_id, p.task_type, p.rank, p.low, p.high)
-    INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-    SELECT l.stage_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
-    GET DIAGNOSTICS unparked = ROW_COUNT;
-    IF unparked > 0 THEN
-        PERFORM pg_notify('geomill_tasks', '');
-    END IF;
+    FOR leaving IN
+        DELETE FROM app.parked_stages AS p USING app.stages AS s
+         WHERE p.stage_id = ANY (due) AND p.run_at IS NOT NULL AND s.stage_id = p.stage_id
+        RETURNING p.stage_id, p.task_type, s.caps, p.rank, p.low, p.high
+    LOOP
+        PERFORM app.make_ready(leaving.stage_id, leaving.task_type, leaving.caps, leaving.rank, leaving.low, leaving.high);
+        unparked := unparked + 1;
+    END LOOP;
     RETURN unparked;
 END;
 $$;
@@ -4835,6 +5203,11 @@ BEGIN
     SELECT p.reason INTO paused_because FROM app.paused_clients AS p WHERE p.client_id = job.client_id;
     IF FOUND THEN
         answer := answer || format(E'\nClient %s is paused: %s.', job.client_id, paused_because);
+    END IF;
+    IF EXISTS (SELECT FROM app.capped_stages AS c WHERE c.stage_id = current_stage.stage_id) THEN
+        SELECT answer || E'\nIts tasks wait for a slot: ' || string_agg(format('%s %s has %s, of which %s are taken', c.kind, c.name, c.slots, (
+                   SELECT count(*) FROM app.slots AS t WHERE t.cap_id = c.cap_id AND t.task_id IS NOT NULL)), '; ' ORDER BY c.cap_id) || '.'
+          INTO answer FROM app.caps AS c WHERE c.cap_id = ANY (current_stage.caps);
     END IF;
     IF counts.ready > 0 THEN
         answer := answer || E'\n' || CASE

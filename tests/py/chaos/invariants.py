@@ -84,12 +84,27 @@ INVARIANTS = (
         """,
     ),
     Invariant(
-        "a waiting task waits for a time that will come, or for its client",
+        "a waiting task waits for a time that will come, or for a slot, in a line that it will be found in",
         "always",
         """
-        SELECT t.*, j.client_id FROM app.tasks AS t JOIN app.stages AS s USING (stage_id) JOIN app.jobs AS j USING (job_id)
-         WHERE t.status = 'pending' AND NOT coalesce(isfinite(t.run_at), true)
-           AND NOT EXISTS (SELECT FROM app.paused_clients AS c WHERE c.client_id = j.client_id)
+        SELECT t.*, s.caps FROM app.tasks AS t JOIN app.stages AS s USING (stage_id)
+         WHERE t.status = 'pending' AND NOT coalesce(isfinite(t.run_at), true) AND NOT (
+               s.caps IS NOT NULL AND EXISTS (
+                   SELECT FROM (SELECT stage_id, low, high FROM app.capped_stages UNION ALL
+                                SELECT stage_id, low, high FROM app.parked_stages) AS c
+                    WHERE c.stage_id = t.stage_id AND t.task_id > c.low AND t.task_id <= c.high))
+        """,
+    ),
+    Invariant(
+        "what can be claimed or runs under caps has a slot of each, and what has ended has none",
+        "always",
+        """
+        SELECT t.task_id, t.status, c.cap_id, count(l.slot_id) AS slots
+          FROM app.stages AS s CROSS JOIN unnest(s.caps) AS c (cap_id)
+          JOIN app.tasks AS t ON t.task_id BETWEEN s.stage_id << 24 AND s.last_task_id
+          LEFT JOIN app.slots AS l ON l.task_id = t.task_id AND l.cap_id = c.cap_id
+         GROUP BY t.task_id, t.status, t.run_at, c.cap_id
+        HAVING count(l.slot_id) <> CASE WHEN t.status = 'processing' OR (t.status = 'pending' AND t.run_at < 'infinity') THEN 1 ELSE 0 END
         """,
     ),
     Invariant(

@@ -51,6 +51,7 @@ CALLS: dict[str, Call] = {
     "app.run_janitor": Call("SELECT app.run_janitor()"),
     "app.schedule_job": Call("SELECT app.schedule_job('x', '* * * * *', 'hello_world', '{\"n\": 1}')", role="admin"),
     "app.unschedule_job": Call("SELECT app.unschedule_job('x')", role="admin"),
+    "app.set_cap": Call("SELECT app.set_cap('client', 'hub', 3)"),
     "app.set_retention": Call("SELECT * FROM app.set_retention('jobs', 30)", role="admin"),
     "app.stac_delete_collection": Call("SELECT app.stac_delete_collection('iso', 'r', 1)"),
     "app.stac_delete_items": Call("SELECT app.stac_delete_items('iso', '{a}')"),

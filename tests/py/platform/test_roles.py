@@ -38,7 +38,7 @@ EXECUTES: Mapping[Role, str] = {
         app.advance_job_stage app.cancel_job app.check_job_completion app.claim_tasks app.clock app.complete_task_and_check_stage
         app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.list_jobs
         app.pause_client app.pause_task_type app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks
-        app.require_read_committed app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job
+        app.require_read_committed app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job app.set_cap
         app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_retire_items
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.submit_job_with_options app.turn app.unschedule_job app.why geo.geometry_problem geo.update_updated_at_column
@@ -48,7 +48,7 @@ EXECUTES: Mapping[Role, str] = {
         app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.dead_letters app.job_progress app.list_jobs
         app.metrics app.pause_client app.pause_task_type app.queue_health app.redrive_task app.resume_client
         app.resume_task_type app.retention_policy app.retry_job app.run_janitor app.running_tasks app.schedule_job
-        app.set_retention app.stage_errors app.stage_results app.stuck_jobs app.submit_job app.submit_job_with_options
+        app.set_cap app.set_retention app.stage_errors app.stage_results app.stuck_jobs app.submit_job app.submit_job_with_options
         app.throughput app.transactions app.unschedule_job app.waiting app.why platform.allow_source_root platform.create_client
         platform.health platform.list_deliveries platform.redeliver_webhook platform.rotate_webhook_secret
     """,
@@ -75,7 +75,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
-        "app.task_statistics": READS,
+        "app.capped_stages app.caps app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "h3.grids h3.reference_filters h3.grid_metadata": READS,

@@ -1,0 +1,27 @@
+BEGIN;
+SELECT plan(15);
+SELECT tests.given_workflow('capped', '[{"fan_out": "count", "path": "$.n", "backoff_seconds": 3600}]');
+SELECT tests.given_job('capped', '{"n": 20}') AS job \gset
+CREATE TEMP TABLE held AS SELECT task_id, attempt, row_number() OVER (ORDER BY task_id) AS n FROM app.claim_tasks('w1', NULL, 6);
+SELECT app.fail_task(task_id, attempt, tests.error(true)) FROM held WHERE n = 6;
+SELECT is(app.set_cap('task_type', 'work', 2), 5, 'what runs is left alone, and counts');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 10)), 0::bigint);
+SELECT app.complete_task_and_check_stage(task_id, attempt, '{}') FROM held WHERE n <= 3;
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 10)), 0::bigint, 'until fewer run than there are slots');
+SELECT app.complete_task_and_check_stage(task_id, attempt, '{}') FROM held WHERE n = 4;
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 10)), 1::bigint);
+SELECT is(app.set_cap('task_type', 'work', 4), 4, 'raised: two more may run');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w3', NULL, 10)), 2::bigint);
+SELECT is(app.set_cap('task_type', 'work', 1), 4, 'lowered: those that run run on');
+SELECT app.complete_task_and_check_stage(task_id, attempt, '{}') FROM (SELECT * FROM app.tasks WHERE status = 'processing' LIMIT 3) AS t;
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 10)), 0::bigint, 'and none follows them');
+SELECT is((SELECT count(*) FROM app.slots), 1::bigint, 'their slots are gone');
+SELECT is(app.set_cap('task_type', 'work', NULL), 0, 'taken away');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 100)), 12::bigint, 'all that is left can be claimed');
+SELECT app.complete_task_and_check_stage(task_id, attempt, '{}') FROM app.tasks WHERE status = 'processing';
+SELECT is(tests.job_status(:'job'), 'completed');
+SELECT is((SELECT count(*) FROM app.slots) + (SELECT count(*) FROM app.caps) + (SELECT count(*) FROM app.capped_stages), 0::bigint, 'nothing is left of it');
+SELECT is((SELECT array_agg(p ->> 'field' ORDER BY p ->> 'field') FROM jsonb_array_elements(tests.detail_of($$SELECT app.set_cap('queue', '', 0)$$)) AS p), '{kind,name,slots}');
+SELECT throws_ok($$SELECT app.set_cap(NULL, NULL, NULL)$$, 'GM422');
+SELECT * FROM finish();
+ROLLBACK;

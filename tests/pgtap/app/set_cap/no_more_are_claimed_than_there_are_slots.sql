@@ -1,0 +1,33 @@
+BEGIN;
+SELECT plan(16);
+SELECT is(app.set_cap('task_type', 'work', 3), 0);
+SELECT tests.given_workflow('capped', '[{"fan_out": "count", "path": "$.n", "failure_policy": "continue", "backoff_seconds": 60}, {"task_type": "free"}]');
+SELECT tests.given_job('capped', '{"n": 10}') AS job \gset
+SELECT is((SELECT count(*) FROM app.claim_tasks('w1', NULL, 5)), 3::bigint, 'three slots, three tasks');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 5)), 0::bigint, 'and no more for anyone');
+SELECT matches(app.why(:'job'), 'wait for a slot: task_type work has 3, of which 3 are taken');
+SELECT ok(NOT app.is_idle(NULL), 'there is something to do');
+-- Each way of ending gives the slot to the next.
+CREATE TEMP TABLE held AS SELECT task_id, attempt, row_number() OVER (ORDER BY task_id) AS n FROM app.tasks WHERE status = 'processing';
+SELECT app.complete_task_and_check_stage(task_id, attempt, '{}') FROM held WHERE n = 1;
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 5)), 1::bigint, 'a completion frees one');
+SELECT app.fail_task(task_id, attempt, tests.error()) FROM held WHERE n = 2;
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 5)), 1::bigint, 'a failure frees one');
+SELECT app.fail_task(task_id, attempt, tests.error(true)) FROM held WHERE n = 3;
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 5)), 0::bigint, 'who waits for a retry keeps it');
+SELECT tests.move_clock(interval '2 minutes');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w2', NULL, 5)), 1::bigint, 'and is claimed with it');
+SELECT app.release_tasks('w2');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w3', NULL, 5)), 3::bigint, 'what a draining worker gives back goes on within the cap');
+SELECT tests.move_clock(interval '2 minutes');
+SELECT app.run_janitor();
+SELECT tests.move_clock(interval '5 minutes');
+SELECT is((SELECT count(*) FROM app.claim_tasks('w4', NULL, 5)), 3::bigint, 'so does what is taken back from the dead');
+SELECT is((SELECT count(*) FROM app.slots WHERE task_id IS NOT NULL), 3::bigint);
+SELECT app.complete_task_and_check_stage(task_id, attempt, '{}') FROM app.tasks WHERE status = 'processing';
+SELECT is(tests.work('w5'), 6, 'all of it is done, and what comes after it');
+SELECT is(tests.job_status(:'job'), 'completed_with_errors');
+SELECT is((SELECT count(*) FROM app.slots WHERE task_id IS NOT NULL), 0::bigint, 'every slot is free');
+SELECT is((SELECT count(*) FROM app.capped_stages), 0::bigint, 'nothing waits');
+SELECT * FROM finish();
+ROLLBACK;
