@@ -1,48 +1,89 @@
-"""The wanted side of a comparison: the generated schemas, made in the live database and undone.
+"""Schemas made in the live database and undone: the wanted side of a comparison, and the stage on which a plan is rehearsed.
 
-Inside a transaction the live schemas are renamed aside, the generated DDL is run, the catalog is read, and everything is
-rolled back. No lock on a live table is taken, and nobody else sees any of it.
+Inside a transaction the live schemas are renamed aside, others are made in their names, the catalog is read, and everything
+is rolled back. No lock on a live table is taken, and nobody else sees any of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from codegen import catalog, generate
-from codegen.catalog import Catalog, Difference
-from codegen.ddl import OWNER
+from codegen import catalog, differ
+from codegen.catalog import Catalog
+from codegen.ddl import OWNER, Statement
+from codegen.desired import Desired
 from codegen.quoting import name
+from codegen.steps import Step
 from codegen.templates import LOCKS
 
 ASIDE = "{}__live"
 
 
-def compare(connection: psycopg.Connection[Any], schemas: Sequence[str] = generate.SCHEMAS) -> list[Difference]:
-    """How the live schemas differ from the generated ones. To be called in a transaction, by the one who would deploy."""
-    # The live side first: renamed aside, its expressions would read differently.
-    live = catalog.read(connection, schemas)
-    return catalog.differences(live, wanted(connection, schemas))
-
-
-def wanted(connection: psycopg.Connection[Any], schemas: Sequence[str] = generate.SCHEMAS) -> Catalog:
-    """The generated schemas as this server shows them. To be called in a transaction."""
+@contextmanager
+def aside(connection: psycopg.Connection[Any], schemas: Sequence[str]) -> Iterator[None]:
+    """The live schemas out of the way; all that happens meanwhile is undone. To be used in a transaction."""
     with connection.transaction(force_rollback=True):
         # Schemas are the deployer's to make and to rename: their owner needs no right on the database.
-        for schema in existing(connection):
-            aside = name(ASIDE.format(schema))
-            connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name(schema), aside))
-        for statement in generate.statements():
-            if statement.kind == "schema":
-                connection.execute(statement.sql.encode())
-        act_as_owner(connection)
-        for statement in generate.statements():
-            if statement.kind != "schema":
-                connection.execute(statement.sql.encode())
+        for schema in existing(connection, schemas):
+            connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name(schema), name(ASIDE.format(schema))))
+        yield
+
+
+def wanted(connection: psycopg.Connection[Any], desired: Desired) -> Catalog:
+    """The desired schemas as this server shows them."""
+    with aside(connection, desired.schemas):
+        build(connection, desired.statements)
+        return catalog.read(connection, desired.schemas)
+
+
+def build(connection: psycopg.Connection[Any], statements: Iterable[Statement]) -> None:
+    """Run the statements that make schemas: the schemas as the one who deploys, the rest as their owner."""
+    made = list(statements)
+    for statement in made:
+        if statement.kind == "schema":
+            connection.execute(statement.sql.encode())
+    act_as_owner(connection)
+    for statement in made:
+        if statement.kind != "schema":
+            connection.execute(statement.sql.encode())
+    connection.execute("SET LOCAL ROLE NONE")
+
+
+def copy(connection: psycopg.Connection[Any], of: Catalog) -> None:
+    """Make everything that a catalog holds, without rows. To be used while the live schemas are aside."""
+    for schema in of.of_kind("schema"):
+        owner = sql.SQL(schema.detail["owner"])
+        connection.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(sql.SQL(schema.name), owner))
+    run(connection, differ.everything(of))
+
+
+def reparsed(connection: psycopg.Connection[Any], of: Catalog, schemas: Sequence[str]) -> Catalog:
+    """A catalog as the server shows it once it has read its own words again."""
+    with aside(connection, schemas):
+        copy(connection, of)
         return catalog.read(connection, schemas)
+
+
+def run(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> None:
+    """Run steps in the caller's transaction, CONCURRENTLY or not."""
+    for step in steps:
+        prepare(connection, step)
+        for statement in step.statements:
+            connection.execute(statement.replace(" CONCURRENTLY", "", 1).encode() if step.concurrently else statement.encode())
+    connection.execute("SET LOCAL ROLE NONE")
+
+
+def prepare(connection: psycopg.Connection[Any], step: Step) -> None:
+    """Take the role that a step is for."""
+    if step.as_owner:
+        act_as_owner(connection)
+    else:
+        connection.execute("SET LOCAL ROLE NONE")
 
 
 def lock(connection: psycopg.Connection[Any]) -> None:
@@ -51,18 +92,17 @@ def lock(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS["deploy"]])
 
 
-def existing(connection: psycopg.Connection[Any]) -> list[str]:
-    """The generated schemas that are there."""
-    rows = connection.execute(
-        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY nspname", [list(generate.SCHEMAS)]
-    )
+def existing(connection: psycopg.Connection[Any], schemas: Sequence[str]) -> list[str]:
+    """Those of some schemas that are there."""
+    rows = connection.execute("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY (%s) ORDER BY nspname", [list(schemas)])
     return [row[0] for row in rows]
 
 
 def act_as_owner(connection: psycopg.Connection[Any]) -> None:
     """For the rest of the transaction: run as the owner, with nothing on the search path, and bodies unchecked until all is there."""
-    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(name(OWNER)))
-    connection.execute("SET LOCAL search_path = ''")
-    connection.execute("SET LOCAL check_function_bodies = off")
-    connection.execute("SET LOCAL standard_conforming_strings = on")
-    connection.execute("SET LOCAL client_min_messages = warning")
+    connection.execute(
+        sql.SQL(
+            "SET LOCAL ROLE {}; SET LOCAL search_path = ''; SET LOCAL check_function_bodies = off; "
+            "SET LOCAL standard_conforming_strings = on; SET LOCAL client_min_messages = warning"
+        ).format(name(OWNER))
+    )

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
+from psycopg import sql
 
 from codegen.models.app import JobStage
+from codegen.quoting import literal, text
+from codegen.steps import Step
 from codegen.validators import parameter_schema
 from codegen.workflows import JOB_TYPES, Count, Each, JobType, Stage
 
@@ -49,51 +52,71 @@ def differences(connection: psycopg.Connection[Any]) -> list[str]:
 
 def deploy(connection: psycopg.Connection[Any]) -> list[str]:
     """Bring the rows up to date; says which job types have changed. To be called in deploy's transaction."""
-    changed = differences(connection)
-    if not changed:
-        return []
-    names = {line.rsplit(" ", 1)[1] for line in changed}
-    for job in JOB_TYPES:
-        if job.name in names:
-            _deploy(connection, job)
-    known = [job.name for job in JOB_TYPES]
-    connection.execute("UPDATE app.job_types SET is_active = false WHERE job_type <> ALL (%s) AND is_active", [known])
-    connection.execute(
-        """
-        DELETE FROM app.job_stages AS s USING app.job_types AS t
-         WHERE t.job_type = s.job_type AND s.version < t.version - 1
-           AND NOT EXISTS (SELECT FROM app.jobs AS j WHERE j.job_type = s.job_type AND j.job_type_version = s.version)
-        """
-    )
+    changed, forward, _ = steps(connection)
+    for step in forward:
+        for statement in step.statements:
+            connection.execute(statement.encode())
     return changed
 
 
-def _deploy(connection: psycopg.Connection[Any], job: JobType) -> None:
-    said = definition(job)
-    (version,) = connection.execute(
-        """
-        INSERT INTO app.job_types AS t (job_type, version, description, total_stages, parameter_schema, fingerprint)
-        VALUES (%(job_type)s, 1, %(description)s, %(total_stages)s, %(parameter_schema)s, %(fingerprint)s)
-        ON CONFLICT (job_type) DO UPDATE
-           SET version = t.version + 1, description = excluded.description, total_stages = excluded.total_stages,
-               parameter_schema = excluded.parameter_schema, fingerprint = excluded.fingerprint, is_active = true
-        RETURNING t.version
-        """,
-        {
-            "job_type": job.name,
-            "description": said["description"],
-            "total_stages": len(said["stages"]),
-            "parameter_schema": Jsonb(said["parameter_schema"]),
-            "fingerprint": fingerprint(job),
-        },
-    ).fetchall()[0]
-    for stage in said["stages"]:
-        connection.execute(
-            """
-            INSERT INTO app.job_stages SELECT s.* FROM jsonb_populate_record(NULL::app.job_stages, %s) AS s
-            """,
-            [Jsonb({**stage, "job_type": job.name, "version": version})],
-        )
+def steps(connection: psycopg.Connection[Any], *, anew: bool = False) -> tuple[list[str], list[Step], list[Step]]:
+    """What has changed, the steps that bring the rows up to date, and those that lead back. `anew`: the tables are not there yet."""
+    live = {} if anew else _live(connection)
+    changed = [f"missing    job type {job.name}" for job in JOB_TYPES] if anew else differences(connection)
+    if not changed:
+        return [], [], []
+    names = {line.rsplit(" ", 1)[1] for line in changed}
+    wanted = {job.name: definition(job) | {"fingerprint": fingerprint(job)} for job in JOB_TYPES if job.name in names}
+    known = [job.name for job in JOB_TYPES]
+    unknown = sorted(name for name in live if name not in known)
+    forward = [_step(name, said) for name, said in wanted.items()]
+    forward += [Step(f"job type {name} takes no new jobs", (_RETIRE.format(job_type=text(name)).as_string(None),)) for name in unknown if name in names]
+    forward.append(Step("stages of versions that no job has any more", (_PRUNE,)))
+    back = [_step(name, live[name]) for name in sorted(names) if name in live]
+    back += [Step(f"job type {name} takes no new jobs", (_RETIRE.format(job_type=text(name)).as_string(None),)) for name in sorted(names) if name not in live]
+    return changed, forward, back
+
+
+_UPSERT = sql.SQL("""INSERT INTO app.job_types AS t (job_type, version, description, total_stages, parameter_schema, fingerprint)
+VALUES ({job_type}, 1, {description}, {total_stages}, {parameter_schema}::jsonb, {fingerprint})
+ON CONFLICT (job_type) DO UPDATE
+   SET version = t.version + 1, description = excluded.description, total_stages = excluded.total_stages,
+       parameter_schema = excluded.parameter_schema, fingerprint = excluded.fingerprint, is_active = true;""")
+
+_STAGES = sql.SQL("""INSERT INTO app.job_stages
+SELECT s.* FROM app.job_types AS t
+ CROSS JOIN LATERAL jsonb_array_elements({stages}::jsonb) AS e (stage)
+ CROSS JOIN LATERAL jsonb_populate_record(NULL::app.job_stages, e.stage || jsonb_build_object('job_type', t.job_type, 'version', t.version)) AS s
+ WHERE t.job_type = {job_type};""")
+
+_RETIRE = sql.SQL("UPDATE app.job_types SET is_active = false WHERE job_type = {job_type} AND is_active;")
+
+_PRUNE = """DELETE FROM app.job_stages AS s USING app.job_types AS t
+ WHERE t.job_type = s.job_type AND s.version < t.version - 1
+   AND NOT EXISTS (SELECT FROM app.jobs AS j WHERE j.job_type = s.job_type AND j.job_type_version = s.version);"""
+
+
+def _step(name: str, said: Mapping[str, Any]) -> Step:
+    """A new version of a job type, as SQL that a person can read and run."""
+    upsert = _UPSERT.format(
+        job_type=text(name),
+        description=text(said["description"]),
+        total_stages=literal(len(said["stages"])),
+        parameter_schema=text(json.dumps(said["parameter_schema"], ensure_ascii=False, sort_keys=True)),
+        fingerprint=text(said["fingerprint"]),
+    )
+    stages = _STAGES.format(job_type=text(name), stages=text(json.dumps(said["stages"], ensure_ascii=False)))
+    return Step(f"job type {name}", (upsert.as_string(None), stages.as_string(None)))
+
+
+def _live(connection: psycopg.Connection[Any]) -> dict[str, dict[str, Any]]:
+    """The job types as they are deployed, as `definition` has them, with their fingerprints."""
+    stages = _live_stages(connection)
+    rows = connection.execute("SELECT job_type, description, parameter_schema, fingerprint FROM app.job_types")
+    return {
+        name: {"description": description, "parameter_schema": schema, "fingerprint": print_, "stages": stages.get(name, [])}
+        for name, description, schema, print_ in rows
+    }
 
 
 def _stage(number: int, stage: Stage, job: JobType) -> dict[str, Any]:

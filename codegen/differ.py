@@ -1,0 +1,788 @@
+"""From one catalog to another: the steps, in an order that works, with the locks they take and what may hurt.
+
+Steps come from the catalogs alone, so that the way back is the same work with the sides exchanged. What PostgreSQL refuses
+to change while others lean on it is taken away first and made again afterwards; CASCADE is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from codegen import changes
+from codegen.catalog import Catalog, Key, Thing, table_of
+from codegen.ddl import OWNER
+from codegen.refusal import RefusedError
+from codegen.steps import WHEN, Hazard, Step, When
+
+ASIDE = "__new"
+"""Ends the name of an index that is built to take another's place."""
+
+# Made in this order; dropped in the other.
+_ORDER = (
+    "type",
+    "sequence",
+    "table",
+    "column",
+    "storage",
+    "check",
+    "key",
+    "index",
+    "function",
+    "view",
+    "rule",
+    "trigger",
+    "row security",
+    "policy",
+    "comment",
+)
+_ATTACHED = frozenset({"trigger", "policy", "rule", "view", "check", "key", "index", "comment", "row security", "storage"})
+
+_LOCKS = {
+    "index": "SHARE", "trigger": "SHARE ROW EXCLUSIVE", "comment": "SHARE UPDATE EXCLUSIVE", "storage": "SHARE UPDATE EXCLUSIVE",
+    "function": "", "type": "", "sequence": "", "workflow": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plan has to know of the data."""
+
+    has_rows: Callable[[str], bool]
+    """Whether a table, by its name after renames, has a row."""
+    hot: frozenset[str] = frozenset()
+    """Tables of the claim path."""
+
+
+@dataclass
+class _Work:
+    """What is to be done, before it is put in order."""
+
+    live: Catalog
+    wanted: Catalog
+    facts: Facts
+    again: set[Key] = field(default_factory=set)
+    """Dropped before and made again after, because of what they lean on or because they cannot be altered."""
+    retyped: set[Key] = field(default_factory=set)
+    renamed: dict[Key, Key] = field(default_factory=dict)
+    """Old key to new key, of things that are the same but for the name."""
+    steps: list[Step] = field(default_factory=list)
+
+    def gone(self, key: Key) -> bool:
+        return key in self.live and key not in self.wanted and key not in self.renamed
+
+    def fresh(self, key: Key) -> bool:
+        return key in self.wanted and key not in self.live and key not in self.renamed.values()
+
+    def changed(self, key: Key) -> bool:
+        return key in self.live and key in self.wanted and self.live[key] != self.wanted[key]
+
+    def is_new_table(self, table: str | None) -> bool:
+        return table is not None and not any((kind, table) in self.live for kind in ("table", "view"))
+
+    def has_rows(self, table: str) -> bool:
+        return not self.is_new_table(table) and self.facts.has_rows(table)
+
+
+def between(live: Catalog, wanted: Catalog, facts: Facts) -> list[Step]:
+    """The steps that make `wanted` of `live`; [] if they are the same."""
+    work = _Work(live, wanted, facts)
+    _pair_renames(work)
+    _find_what_is_made_again(work)
+    for key in sorted(work.renamed):
+        _rename(work, live[key], wanted[work.renamed[key]])
+    _drop_early(work)
+    _types(work)
+    _make(work)
+    _drop_late(work)
+    _lend_create(work)
+    _afterwards(work)
+    return _in_order(work)
+
+
+def everything(catalog: Catalog) -> list[Step]:
+    """The steps that make a copy of a catalog's things in empty schemas."""
+    schemas = {thing.key: thing for thing in catalog.of_kind("schema")}
+    return between(Catalog(schemas, {key: frozenset() for key in schemas}), catalog, Facts(lambda _: False))
+
+
+# --- what has to be made again ----------------------------------------------------------------------------------------
+
+
+def _pair_renames(work: _Work) -> None:
+    """A constraint or an index that is there under another name is renamed: the same end, and no work."""
+    spare: dict[tuple[str, str, str], list[Thing]] = {}
+    for thing in work.live.things.values():
+        if thing.kind in ("check", "key", "index") and thing.key not in work.wanted and thing.detail["valid"]:
+            spare.setdefault(_nameless(thing), []).append(thing)
+    for thing in work.wanted.things.values():
+        if thing.kind in ("check", "key", "index") and thing.key not in work.live and spare.get(_nameless(thing)):
+            work.renamed[spare[_nameless(thing)].pop(0).key] = thing.key
+
+
+def _nameless(thing: Thing) -> tuple[str, str, str]:
+    it = thing.detail
+    body = f"{it['unique']} {it['body']}" if thing.kind == "index" else it["definition"]
+    return (thing.kind, it["table"], body)
+
+
+def _find_what_is_made_again(work: _Work) -> None:
+    live, wanted = work.live, work.wanted
+    for key in live.things:
+        if not work.changed(key):
+            continue
+        before, after = live[key], wanted[key]
+        if before.kind == "column":
+            if _is_made_anew(before, after):
+                work.again.add(key)
+            elif before.detail["type"] != after.detail["type"]:
+                work.retyped.add(key)
+        elif _cannot_be_altered(before, after):
+            work.again.add(key)
+    leaning = live.needed_by()
+    queue = [*work.again, *work.retyped, *(key for key in live.things if work.gone(key))]
+    while queue:
+        key = queue.pop()
+        for other in leaning.get(key, ()):
+            found = _consequence(work, key, other)
+            if found is not None and other not in found:
+                found.add(other)
+                queue.append(other)
+
+
+def _consequence(work: _Work, key: Key, other: Key) -> set[Key] | None:
+    """What becomes of a thing that leans on one that is changed hard: made again, retyped, or nothing."""
+    if other not in work.wanted or other in work.again or other in work.renamed:
+        return None
+    kind, other_kind = key[0], other[0]
+    enum_goes = kind == "type" and key in work.again
+    if other_kind == "column":
+        if enum_goes:
+            return work.retyped
+        generated = work.live[other].detail["generated"] is not None
+        return work.again if generated and kind in ("column", "function") and key in (work.again | work.retyped) else None
+    if key in work.again or work.gone(key):
+        return None if other_kind == "table" else work.again
+    # A column of another type: PostgreSQL rebuilds indexes and constraints by itself, unless they name an enum's old labels.
+    if other_kind in ("trigger", "policy", "rule", "view", "function"):
+        return work.again
+    if other_kind in ("check", "index", "key") and work.live[key].detail["bare"] == work.wanted[key].detail["bare"] and key in work.retyped:
+        return work.again if _by_new_enum(work, key) and _has_expression(work.live[other]) else None
+    if other_kind in ("check", "index") and key in work.retyped and work.live[key].detail["bare"] != work.wanted[key].detail["bare"]:
+        return work.again if _has_expression(work.live[other]) else None
+    return None
+
+
+def _by_new_enum(work: _Work, key: Key) -> bool:
+    return ("type", work.live[key].detail["bare"]) in work.again
+
+
+def _has_expression(thing: Thing) -> bool:
+    """Whether its text may hold constants of the old type."""
+    return thing.kind == "check" or (thing.kind == "index" and (" WHERE " in thing.detail["body"] or "((" in thing.detail["body"]))
+
+
+def _is_made_anew(before: Thing, after: Thing) -> bool:
+    """PostgreSQL 15 cannot alter the expression of a generated column, nor make a plain one generated."""
+    old, new = before.detail["generated"], after.detail["generated"]
+    return new is not None and (old != new or before.detail["type"] != after.detail["type"])
+
+
+def _cannot_be_altered(before: Thing, after: Thing) -> bool:
+    match before.kind:
+        case "check" | "key":
+            return bool(before.detail["definition"] != after.detail["definition"])
+        case "index" | "policy" | "rule" | "view":
+            return True
+        case "type":
+            labels = changes.labels_added(before.detail["labels"] or [], after.detail["labels"] or [])
+            return labels is None or before.detail["enum"] != after.detail["enum"]
+        case "function":
+            return bool(before.detail["interface"] != after.detail["interface"] or before.detail["prokind"] != after.detail["prokind"])
+    return False
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+def _add(work: _Work, title: str, statements: Iterable[str], *things: Thing, **more: object) -> None:
+    made = tuple(statements)
+    if not made:
+        return
+    tables = tuple(sorted({table for table in map(table_of, things) if table is not None and things[0].kind not in ("comment",)}))
+    step = Step(title=title, statements=made, keys=frozenset(thing.key for thing in things), tables=tables)
+    work.steps.append(replace(step, **{"lock": _LOCKS.get(things[0].kind, "ACCESS EXCLUSIVE") if tables else "", **more}))  # type: ignore[arg-type]
+
+
+def _rename(work: _Work, live: Thing, wanted: Thing) -> None:
+    _add(work, f"rename {live.kind} {live.name} to {wanted.detail['name']}", [changes.rename(live, wanted)], live, wanted)
+
+
+def _drop_early(work: _Work) -> None:
+    """What is made again, and what hangs on tables and goes: those that lean on others first."""
+    chosen = {key for key in work.again if key in work.live and key[0] != "type"}
+    chosen |= {
+        key
+        for key in work.live.things
+        if work.gone(key) and (key[0] in _ATTACHED or key[0].startswith("grant on ") or _is_generated(work, key))
+    }
+    for key in _leaning_first(chosen, work.live):
+        thing = work.live[key]
+        if _goes_by_itself(work, thing) or (thing.kind in ("index", "key") and _is_exchanged(work, thing)):
+            continue
+        hot = work.gone(key) and thing.kind in ("check", "key", "index", "trigger")
+        lock = {} if thing.kind in ("comment", "function") or thing.kind.startswith("grant on ") else {"lock": "ACCESS EXCLUSIVE"}
+        title = f"drop {thing.kind} {thing.name}" + ("" if work.gone(key) else ", to be made again")
+        _add(
+            work, _revoked(thing) if thing.kind.startswith("grant on ") else title, changes.drop(thing), thing,
+            hazards=_hazards_of_drop(work, thing), when=_when(work, thing, "contract") if hot else "change",
+            as_owner=_is_ours(thing), **lock,
+        )  # fmt: skip
+
+
+def _is_generated(work: _Work, key: Key) -> bool:
+    return key[0] == "column" and work.live[key].detail["generated"] is not None
+
+
+def _goes_by_itself(work: _Work, thing: Thing) -> bool:
+    """Parts of a thing that is dropped go with it; but keys to other tables would be in each other's way."""
+    if thing.kind == "comment" or thing.kind.startswith("grant on "):
+        whole = (thing.detail["class"], thing.detail["of"])
+        wholes = {whole, ("view", whole[1])} if whole[0] == "table" else {whole}
+        if whole[0] == "column":
+            wholes |= {("table", whole[1].rpartition(".")[0])}
+        return any(work.gone(key) or key in work.again for key in wholes)
+    table = table_of(thing)
+    table_goes = any(work.gone((kind, str(table))) for kind in ("table", "view")) and thing.kind not in ("table", "view")
+    return table_goes and not (thing.kind == "key" and thing.detail["type"] == "f")
+
+
+def _drop_late(work: _Work) -> None:
+    """Columns, tables, functions, types: when nothing that stays leans on them any more."""
+    chosen = {key for key in work.live.things if work.gone(key) and key[0] in ("column", "table", "function", "sequence", "type")}
+    for key in _leaning_first(chosen, work.live):
+        thing = work.live[key]
+        if _goes_by_itself(work, thing) or (thing.kind == "column" and thing.detail["generated"] is not None):
+            continue
+        when = _when(work, thing, "contract") if thing.kind == "column" else "change"
+        _add(
+            work,
+            f"drop {thing.kind} {thing.name}",
+            changes.drop(thing),
+            thing,
+            hazards=_hazards_of_drop(work, thing),
+            when=when,
+            as_owner=_is_ours(thing),
+        )
+    for key in sorted(work.again):
+        if key[0] == "type":
+            _add(work, f"drop the old type {key[1]}", [changes.statement("DROP TYPE {};", _aside(key[1]))], work.live[key], as_owner=False)
+
+
+def _hazards_of_drop(work: _Work, thing: Thing) -> tuple[Hazard, ...]:
+    if thing.kind == "table":
+        loss = Hazard("data-loss", thing.name, "the table's rows are gone", thing.name)
+        return (loss,) if _is_ours(thing) else (loss, _stranger(thing))
+    if thing.kind == "column" and thing.detail["generated"] is None:
+        return (Hazard("data-loss", thing.name, "the column's values are gone", thing.detail["table"]),)
+    if thing.kind == "column" and work.changed(thing.key) and work.wanted[thing.key].detail["generated"] is not None:
+        return ()
+    if thing.kind == "function" and thing.detail["public"] and thing.key in work.live and not _same_interface(work, thing):
+        why = "others may call it: a new shape gets a new name, and the old one stays for one release"
+        public = Hazard("public-interface", thing.name.replace(" ", ""), why)
+        return (public,) if _is_ours(thing) else (public, _stranger(thing))
+    if not _is_ours(thing):
+        return (_stranger(thing),)
+    return ()
+
+
+def _same_interface(work: _Work, thing: Thing) -> bool:
+    other = work.wanted.get(thing.key)
+    return other is not None and other.detail["interface"] == thing.detail["interface"]
+
+
+def _stranger(thing: Thing) -> Hazard:
+    return Hazard("drop-stranger", thing.name.replace(" ", ""), f"{thing.detail['owner']} owns it, and geomill did not make it")
+
+
+def _is_ours(thing: Thing) -> bool:
+    owner = thing.detail.get("owner")
+    return owner is None or owner in ("geomill_owner", "geomill_api")
+
+
+def _aside(type_name: str) -> str:
+    return type_name + "__old"
+
+
+def _lend_create(work: _Work) -> None:
+    """Who is to own a function must be allowed to create in its schema at that moment, and at no other."""
+    lent: dict[str, str] = {}
+    for step in work.steps:
+        for kind, named in step.keys:
+            if kind == "function" and (kind, named) in work.wanted and work.wanted[kind, named].detail["owner"] != OWNER:
+                lent[named.partition(".")[0]] = work.wanted[kind, named].detail["owner"]
+    for schema, owner in lent.items():
+        it = {"schema": schema, "owner": owner}
+        grant, revoke = "GRANT CREATE ON SCHEMA {schema} TO {owner};", "REVOKE CREATE ON SCHEMA {schema} FROM {owner};"
+        work.steps.insert(0, Step(f"let {owner} own functions in {schema}", (changes.statement(grant, **it),)))
+        work.steps.append(Step(f"and create nothing else there ({schema}, {owner})", (changes.statement(revoke, **it),)))
+
+
+def _types(work: _Work) -> None:
+    for key in [key for key in sorted(work.wanted.things) if key[0] == "type"]:
+        wanted = work.wanted[key]
+        if work.fresh(key):
+            _add(work, f"create type {wanted.name}", [*changes.create(wanted, work.wanted), changes.revoke_public(wanted)], wanted)
+            continue
+        live = work.live[key]
+        if key in work.again:
+            columns = [
+                (work.live[column], work.wanted[column])
+                for column in sorted(work.retyped)
+                if work.live[column].detail["bare"].removesuffix("[]")
+                == wanted.name
+                == work.wanted[column].detail["bare"].removesuffix("[]")
+            ]
+            removed = sorted(set(live.detail["labels"] or []) - set(wanted.detail["labels"] or []))
+            statements = changes.replace_enum(live, wanted, columns, _aside(wanted.name).rpartition(".")[2])
+            loss = "" if not removed else f" without {', '.join(removed)}"
+            _add(
+                work, f"make type {wanted.name} anew{loss}", [*statements, changes.revoke_public(wanted)], wanted, *(after for _, after in columns),
+                lock="ACCESS EXCLUSIVE", refused_rows=_rows_with_labels([before for before, _ in columns], removed), as_owner=_is_ours(live),
+            )  # fmt: skip
+        elif work.changed(key):
+            for label, before in changes.labels_added(live.detail["labels"], wanted.detail["labels"]) or []:
+                _add(
+                    work, f"add label {label} to type {wanted.name}", [changes.add_label(wanted.name, label, before)], wanted, when="labels"
+                )
+            _add(work, f"change type {wanted.name}", changes.alter(live, wanted), wanted, as_owner=False)
+
+
+def _rows_with_labels(columns: list[Thing], labels: list[str]) -> str | None:
+    if not columns or not labels:
+        return None
+    listed = ", ".join(changes.quoted(label) for label in labels)
+    return " UNION ALL ".join(
+        changes.statement(
+            "(SELECT {} || count(*) || ' rows of the label ' || {c}::text FROM {t} WHERE {c}::text IN ({l}) GROUP BY {c}::text)".replace("{}", "{n}"),
+            n=changes.quoted(f"{column.name}: "), c=column.detail["column"], t=column.detail["table"], l=listed,
+        )
+        for column in columns
+    )  # fmt: skip
+
+
+def _make(work: _Work) -> None:
+    """What is new, made again or altered, in the order of its kinds and of what leans on what."""
+    chosen = {
+        key
+        for key in work.wanted.things
+        if work.fresh(key) or key in work.again or work.changed(key) or key in work.retyped or _regranted(work, key)
+    }
+    chosen = {key for key in chosen if key[0] not in ("type", "schema")}
+    for key in _needed_first(chosen, work.wanted):
+        thing = work.wanted[key]
+        if thing.kind == "column":
+            _make_column(work, thing)
+        elif thing.kind in ("check", "key", "index"):
+            _make_constraint(work, thing)
+        elif work.fresh(key) or key in work.again or _regranted(work, key):
+            _make_thing(work, thing)
+        else:
+            live = work.live[key]
+            title = _granted(thing) if thing.kind.startswith("grant on ") else f"change {thing.kind} {thing.name}"
+            when = (
+                _when(work, thing, "expand")
+                if thing.kind == "storage"
+                else _when(work, thing, "contract")
+                if thing.kind == "trigger"
+                else "change"
+            )
+            owner_changes = live.detail.get("owner") != thing.detail.get("owner")
+            _add(work, title, changes.alter(live, thing), thing, as_owner=not owner_changes, when=when)
+
+
+def _regranted(work: _Work, key: Key) -> bool:
+    """Rights and comments of what is made again are made again, though they are as they were."""
+    thing = work.wanted[key]
+    if key not in work.live or work.changed(key) or not (thing.kind == "comment" or thing.kind.startswith("grant on ")):
+        return False
+    return _goes_by_itself(work, thing)
+
+
+def _make_thing(work: _Work, thing: Thing) -> None:
+    when = (
+        _when(work, thing, "expand") if thing.kind == "storage" else _when(work, thing, "contract") if thing.kind == "trigger" else "change"
+    )
+    if thing.kind.startswith("grant on "):
+        _add(work, _granted(thing), changes.create(thing, work.wanted), thing)
+        return
+    statements = changes.create(thing, work.wanted)
+    things = [thing]
+    if thing.kind == "table":
+        things += [other for other in work.wanted.of_kind("column") if other.detail["table"] == thing.name]
+    if thing.kind == "function":
+        statements = [*statements, changes.revoke_public(thing)]
+    verb = "comment" if thing.kind == "comment" else f"create {thing.kind}"
+    _add(
+        work,
+        f"{verb} {'on ' if thing.kind == 'comment' else ''}{thing.name}",
+        statements,
+        *things,
+        when=when,
+        as_owner=not thing.kind == "schema",
+    )
+
+
+def _make_column(work: _Work, thing: Thing) -> None:
+    table, live = thing.detail["table"], work.live.get(thing.key)
+    if work.is_new_table(table):
+        return
+    it = thing.detail
+    if live is None or thing.key in work.again:
+        if it["not_null"] and it["default"] is None and it["generated"] is None and not it["identity"] and work.has_rows(table):
+            raise RefusedError(
+                f"column {thing.name}", "it is required, has no default, and its table has rows",
+                "give the field a default, or write its type as `X | None` and fill it before it is made required",
+            )  # fmt: skip
+        _add(work, f"add column {thing.name} {it['type']}", changes.create(thing, work.wanted), thing, when=_when(work, thing, "expand"))
+        return
+    before = live.detail
+    if thing.key in work.retyped and ("type", it["bare"].removesuffix("[]")) in work.again and before["bare"] == it["bare"]:
+        pass  # cast with its enum, default and all
+    elif before["type"] != it["type"]:
+        narrower = Hazard("data-loss", thing.name, f"values of {before['type']} may not survive as {it['type']}", table)
+        hazards = () if _is_lossless(before["type"], it["type"]) else (narrower,)
+        alone = not any(table_of(work.live[key]) == table for key in work.again if key in work.live)
+        when = _when(work, thing, "expand") if alone else "change"
+        _add(
+            work,
+            f"change the type of {thing.name} from {before['type']} to {it['type']}",
+            changes.retype(live, thing),
+            thing,
+            hazards=hazards,
+            when=when,
+        )
+    elif before["generated"] is not None and it["generated"] is None:
+        default = [] if it["default"] is None else [changes.alter_column(thing, "SET DEFAULT {}", it["default"])]
+        _add(work, f"keep the values of {thing.name}, generated no more", [changes.alter_column(thing, "DROP EXPRESSION"), *default], thing)
+    elif before["default"] != it["default"]:
+        action = (
+            changes.alter_column(thing, "DROP DEFAULT")
+            if it["default"] is None
+            else changes.alter_column(thing, "SET DEFAULT {}", it["default"])
+        )
+        _add(work, f"change the default of {thing.name}", [action], thing, when=_when(work, thing, "expand"))
+    if before["not_null"] and not it["not_null"]:
+        statements = [*changes.identity(live, thing), changes.alter_column(thing, "DROP NOT NULL")]
+        _add(work, f"let {thing.name} be NULL", statements, thing, when=_when(work, thing, "expand"))
+        return
+    if it["not_null"] and not before["not_null"]:
+        if work.has_rows(table):
+            return  # afterwards, beside running work
+        _add(work, f"require {thing.name}", [changes.alter_column(thing, "SET NOT NULL")], thing)
+    statements = changes.identity(live, thing)
+    _add(work, f"change how {thing.name} numbers rows", statements, thing)
+
+
+def _make_constraint(work: _Work, thing: Thing) -> None:
+    table = thing.detail["table"]
+    live = work.live.get(thing.key)
+    if live is not None and thing.key not in work.again:
+        return  # valid or not: afterwards
+    if _is_built_afterwards(work, thing):
+        return
+    if thing.kind == "check" or (thing.kind == "key" and thing.detail["type"] == "f"):
+        valid = thing.detail["valid"] and not work.has_rows(table)
+        others = _referenced(thing)
+        when = _when(work, thing, "expand") if live is None and not others and not _needs_fresh_function(work, thing) else "change"
+        _add(
+            work,
+            f"add {thing.kind} {thing.name}" + ("" if valid else ", rows unseen"),
+            [changes.add_constraint(thing, valid=valid)],
+            thing,
+            when=when,
+        )
+        if others:
+            work.steps[-1] = replace(work.steps[-1], tables=tuple(sorted({table, *others})), lock="SHARE ROW EXCLUSIVE")
+        return
+    hazards = (
+        (Hazard("long-lock", table, f"{thing.kind} {thing.name} is built while nobody may write", table),) if work.has_rows(table) else ()
+    )
+    _add(work, f"create {thing.kind} {thing.name}", changes.create(thing, work.wanted), thing, hazards=hazards)
+
+
+def _needs_fresh_function(work: _Work, thing: Thing) -> bool:
+    return any(kind == "function" or work.fresh((kind, name)) for kind, name in work.wanted.needs[thing.key])
+
+
+def _referenced(thing: Thing) -> set[str]:
+    if thing.kind != "key" or thing.detail["type"] != "f":
+        return set()
+    return {thing.detail["definition"].partition(" REFERENCES ")[2].partition("(")[0]}
+
+
+def _is_built_afterwards(work: _Work, thing: Thing) -> bool:
+    """Whether an index, or a key by its index, is built CONCURRENTLY."""
+    if not work.has_rows(thing.detail["table"]):
+        return False
+    if thing.key in work.again and not _is_exchanged(work, thing):
+        return False
+    if thing.kind == "index":
+        return True
+    if thing.kind == "key" and thing.detail["type"] == "f":
+        return any(need in work.wanted and work.wanted[need].kind in ("key", "index") and (work.fresh(need) or need in work.again) and _is_built_afterwards(work, work.wanted[need])
+                   for need in work.wanted.needs[thing.key])  # fmt: skip
+    return thing.kind == "key" and thing.detail["type"] in ("p", "u")
+
+
+def _is_exchanged(work: _Work, thing: Thing) -> bool:
+    """Whether an index or a key of a table with rows is there in another shape, so that the new one is built before the old one goes."""
+    if not work.changed(thing.key) or not work.has_rows(thing.detail["table"]):
+        return False
+    if thing.kind == "key" and thing.detail["type"] not in ("p", "u"):
+        return False
+    leaning = {key for key, needs in work.live.needs.items() if thing.key in needs and key[0] in ("key", "view", "function")}
+    columns_stay = not any(work.gone(need) or need in work.again or need in work.retyped for need in work.live.needs[thing.key])
+    return not leaning and columns_stay and work.wanted[thing.key].detail.get("type") == work.live[thing.key].detail.get("type")
+
+
+def _afterwards(work: _Work) -> None:
+    """Beside running work: required columns, indexes and keys, then what only has to be looked at."""
+    for thing in sorted(work.wanted.of_kind("column"), key=lambda one: one.name):
+        live = work.live.get(thing.key)
+        if (
+            live is None
+            or thing.key in work.again
+            or not thing.detail["not_null"]
+            or live.detail["not_null"]
+            or not work.has_rows(thing.detail["table"])
+        ):
+            continue
+        _require(work, live, thing)
+    built = [
+        thing
+        for thing in work.wanted.things.values()
+        if thing.kind in ("index", "key") and (work.fresh(thing.key) or thing.key in work.again)
+    ]
+    for thing in sorted(built, key=lambda one: (one.kind != "key", one.detail.get("type") == "f", one.name)):
+        if _is_built_afterwards(work, thing):
+            _build(work, thing)
+    for thing in sorted(work.wanted.things.values(), key=lambda one: one.key):
+        if thing.kind in ("check", "key") and _is_validated(work, thing):
+            others = _referenced(thing)
+            _add(
+                work, f"validate {thing.kind} {thing.name}", [changes.validate_constraint(thing)], thing, when="afterwards",
+                lock="SHARE UPDATE EXCLUSIVE", refused_rows=_rows_against(thing),
+            )  # fmt: skip
+            if others:
+                work.steps[-1] = replace(work.steps[-1], tables=tuple(sorted({thing.detail["table"], *others})))
+
+
+def _is_validated(work: _Work, thing: Thing) -> bool:
+    if not thing.detail["valid"] or thing.detail.get("type") not in ("c", "f") or thing.key in work.renamed.values():
+        return False
+    if thing.key in work.live and thing.key not in work.again:
+        return not work.live[thing.key].detail["valid"]
+    return work.has_rows(thing.detail["table"])
+
+
+def _require(work: _Work, live: Thing, thing: Thing) -> None:
+    """NOT NULL without a long lock: by a check that is validated beside running work, and goes again."""
+    table, column = thing.detail["table"], thing.detail["column"]
+    check = '"' + column.strip('"')[:50] + '__not_null"'
+    nulls = changes.statement(
+        "SELECT count(*) || ' rows where {c} is NULL' FROM {t} WHERE {c} IS NULL HAVING count(*) > 0", c=column, t=table
+    )
+    added = changes.statement("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID;", table, check, column)
+    validated = changes.statement("ALTER TABLE {} VALIDATE CONSTRAINT {};", table, check)
+    required = [changes.alter_column(thing, "SET NOT NULL"), changes.statement("ALTER TABLE {} DROP CONSTRAINT {};", table, check)]
+    _add(work, f"require {thing.name}, rows unseen", [added], thing, when="afterwards", refused_rows=nulls)
+    _add(work, f"look at the rows of {table} for {thing.name}", [validated], thing, when="afterwards", lock="SHARE UPDATE EXCLUSIVE")
+    _add(work, f"require {thing.name}", [*required, *changes.identity(live, thing)], thing, when="afterwards")
+
+
+def _build(work: _Work, thing: Thing) -> None:
+    it = thing.detail
+    schema = it["table"].partition(".")[0]
+    exchanged = thing.key in work.again
+    temporary = '"' + it["name"].strip('"')[: 63 - len(ASIDE)] + ASIDE + '"' if exchanged else it["name"]
+    left_over = changes.drop_index_concurrently(schema, temporary)
+    if thing.kind == "key" and it["type"] == "f":
+        _add(
+            work,
+            f"add key {thing.name}, rows unseen",
+            [changes.add_constraint(thing, valid=False)],
+            thing,
+            when="afterwards",
+            lock="SHARE ROW EXCLUSIVE",
+        )
+        return
+    if thing.kind == "index":
+        built = changes.create_index(thing, temporary, concurrently=True)
+        exchange = [
+            changes.statement("DROP INDEX {};", thing.name),
+            changes.statement("ALTER INDEX {}.{} RENAME TO {};", schema, temporary, it["name"]),
+        ]
+        steps = exchange if exchanged else []
+    else:
+        built, constraint = changes.key_index(thing, temporary)
+        steps = [*changes.drop(work.live[thing.key]), constraint] if exchanged else [constraint]
+    _add(
+        work, f"build {thing.kind} {thing.name} beside running work", [left_over, built], thing, when="afterwards", lock="SHARE UPDATE EXCLUSIVE",
+        refused_rows=_duplicates(thing),
+    )  # fmt: skip
+    _add(work, f"put {thing.kind} {thing.name} in its place", steps, thing, when="afterwards", lock="ACCESS EXCLUSIVE")
+
+
+def _duplicates(thing: Thing) -> str | None:
+    """Values that a unique index would refuse, of an index over plain columns."""
+    it = thing.detail
+    if thing.kind == "index":
+        if not it["unique"] or " WHERE " in it["body"] or "INCLUDE" in it["body"]:
+            return None
+        columns = it["body"].partition(" (")[2].rpartition(")")[0].replace(" DESC", "")
+    else:
+        columns = it["definition"].partition("(")[2].partition(")")[0]
+    if "(" in columns or not columns:
+        return None
+    each = [column.strip() for column in columns.split(",")]
+    present = " AND ".join(changes.statement("{} IS NOT NULL", column) for column in each)
+    return changes.statement(
+        "SELECT 'several rows have ({c}) = (' || concat_ws(', ', {c}) || ')' FROM {t} WHERE {p} GROUP BY {c} HAVING count(*) > 1 LIMIT 3",
+        c=", ".join(each), t=it["table"], p=present,
+    )  # fmt: skip
+
+
+def _rows_against(thing: Thing) -> str | None:
+    it = thing.detail
+    if it.get("type") != "c":
+        return None
+    condition = it["definition"].removeprefix("CHECK ").removesuffix(" NO INHERIT")
+    return changes.statement(
+        "SELECT count(*) || ' rows break ' || {n} FROM {t} WHERE NOT {c} HAVING count(*) > 0",
+        n=changes.quoted(it["name"]),
+        t=it["table"],
+        c=condition,
+    )
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+
+def _when(work: _Work, thing: Thing, wanted: When) -> When:
+    """A table of the claim path is altered in a transaction of its own, unless its types are made anew in the same plan."""
+    table = table_of(thing)
+    apart = table in work.facts.hot and not work.is_new_table(table) and not any(key[0] == "type" for key in work.again)
+    return wanted if apart else "change"
+
+
+def _in_order(work: _Work) -> list[Step]:
+    """By time; within the claim path's times, by table, so that each is locked once."""
+    result: list[Step] = []
+    for when in WHEN:
+        chosen = [step for step in work.steps if step.when == when]
+        result += sorted(chosen, key=lambda step: step.tables) if when in ("expand", "contract") else chosen
+    return _joined(result)
+
+
+def _joined(steps: list[Step]) -> list[Step]:
+    """Comments on one table, and rights on one thing, as one step."""
+    result: list[Step] = []
+    for step in steps:
+        last = result[-1] if result else None
+        title, what = step.title, _joins(step)
+        if (
+            last is not None
+            and what is not None
+            and what == _joins(last)
+            and (last.when, last.as_owner, last.hazards) == (step.when, step.as_owner, ())
+        ):
+            many = (
+                f"comment on {what[1]}" if what[0] == "comment" else last.title if last.title.endswith(title) else f"{last.title}; {title}"
+            )
+            result[-1] = replace(last, title=many, statements=last.statements + step.statements, keys=last.keys | step.keys)
+        else:
+            result.append(step)
+    return result
+
+
+def _joins(step: Step) -> tuple[str, str] | None:
+    kinds = {kind for kind, _ in step.keys}
+    names = sorted(name for _, name in step.keys)
+    if kinds == {"comment"}:
+        whole = {name.partition(" ")[2].rpartition(".")[0] if name.startswith("column ") else name.partition(" ")[2] for name in names}
+        return ("comment", whole.pop()) if len(whole) == 1 else None
+    if len(kinds) == 1 and (kind := next(iter(kinds))).startswith("grant on "):
+        whole = {name.rpartition(" to ")[0] for name in names}
+        return (kind, whole.pop()) if len(whole) == 1 else None
+    return None
+
+
+def _granted(thing: Thing) -> str:
+    return f"grant {thing.definition} on {thing.detail['class']} {thing.detail['of']} to {thing.detail['role']}"
+
+
+def _revoked(thing: Thing) -> str:
+    return f"revoke {thing.definition} on {thing.detail['class']} {thing.detail['of']} from {thing.detail['role']}"
+
+
+def _rank(key: Key) -> int:
+    return _ORDER.index(key[0]) if key[0] in _ORDER else len(_ORDER)
+
+
+def _needed_first(keys: set[Key], catalog: Catalog) -> list[Key]:
+    """By kind, then by name, but nothing before what it needs."""
+    result: list[Key] = []
+    seen: set[Key] = set()
+
+    def visit(key: Key) -> None:
+        if key in seen:
+            return
+        seen.add(key)
+        for need in sorted(catalog.needs.get(key, ())):
+            if need in keys and (_rank(need) <= _rank(key) or need[0] == "function"):
+                visit(need)
+        result.append(key)
+
+    for key in sorted(keys, key=lambda one: (_rank(one), one[1])):
+        visit(key)
+    return result
+
+
+def _leaning_first(keys: set[Key], catalog: Catalog) -> list[Key]:
+    """The other way round: what leans on others goes before them."""
+    return list(reversed(_needed_first(keys, catalog)))
+
+
+# --- types ------------------------------------------------------------------------------------------------------------
+
+_WIDER: Mapping[str, frozenset[str]] = {
+    "smallint": frozenset({"integer", "bigint", "numeric", "real", "double precision"}),
+    "integer": frozenset({"bigint", "numeric", "double precision"}),
+    "bigint": frozenset({"numeric"}),
+    "real": frozenset({"double precision"}),
+    "date": frozenset({"timestamp with time zone"}),
+    "uuid": frozenset({"text"}),
+    "boolean": frozenset({"text"}),
+}
+
+
+def _is_lossless(before: str, after: str) -> bool:
+    """Whether each value of one type is one of the other."""
+    if after == "text" or after in _WIDER.get(before, ()):
+        return True
+    old, old_length = _with_length(before)
+    new, new_length = _with_length(after)
+    if old == new == "character varying":
+        return new_length is None or (old_length is not None and old_length[0] <= new_length[0])
+    if old == new == "numeric" and old_length and new_length:
+        return new_length[1] >= old_length[1] and new_length[0] - new_length[1] >= old_length[0] - old_length[1]
+    return old == new and new_length is None
+
+
+def _with_length(type_name: str) -> tuple[str, tuple[int, ...] | None]:
+    name, bracket, rest = type_name.partition("(")
+    if not bracket:
+        return (name, None)
+    numbers = rest.partition(")")[0].split(",")
+    return (name, tuple(int(number) for number in numbers)) if all(number.strip().isdigit() for number in numbers) else (type_name, None)
