@@ -2,8 +2,10 @@
 
 generate [--check]   write db/app, db/platform and docs/schema; --check only says what is stale (exit status 1)
 docs                 write docs/schema alone
-plan                 how the database differs from the models (exit status 2 if it does)
-deploy               bring the database to the models
+plan                 the steps from the database to the models, with locks, hazards and the way back (exit status 2 if there are any)
+deploy               carry the plan out; without one, plan and carry out
+rollback             take the last deploy back
+compare              how the generated schema differs from the one that was deployed before, offline
 rebuild              wipe app and pgstac and make them again; requests, clients, keys and geo stay
 redeploy-app         the same for app alone
 redeploy-pgstac      the same for pgstac alone
@@ -18,11 +20,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import get_args
 
 import psycopg
 
-from codegen import deploy, generate, logins, plan, rebuild, settings, verify
+from codegen import compare, deploy, generate, logins, plan, plan_file, rebuild, rollback, settings, verify
 from codegen.connection import ROLES, as_role, connect_to, resolve_dsn
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
@@ -60,12 +63,29 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("docs", help="write the documentation of the schemas, docs/schema, alone")
     command.set_defaults(run=_docs)
 
+    command = commands.add_parser("plan", help="the steps from the database to the models")
+    command.add_argument("--out", type=Path, metavar="FILE", help="write the plan there instead of where deploy looks for it")
+    command.add_argument("--scripts", type=Path, metavar="FOLDER", help="also write scripts for psql: the way there, and the way back")
+    _add_allow(command)
+    command.set_defaults(run=_plan)
+
     command = commands.add_parser("deploy", help="bring the database to the models")
     command.add_argument("--no-cron", action="store_true", help="leave pg_cron alone, as in a test database")
+    command.add_argument("--plan", type=Path, metavar="FILE", help="the plan to carry out, if not the one that was made last")
+    command.add_argument("--replan", action="store_true", help="whatever plan was made before: plan anew, and carry that out")
+    command.add_argument("--dry-run", action="store_true", help="show the plan, and change nothing")
+    _add_allow(command)
     command.set_defaults(run=_deploy)
 
-    command = commands.add_parser("plan", help="list how the database differs from the models")
-    command.set_defaults(run=_plan)
+    command = commands.add_parser("rollback", help="take the last deploy back")
+    command.add_argument("--dry-run", action="store_true", help="show the steps, and change nothing")
+    _add_allow(command)
+    command.set_defaults(run=_rollback)
+
+    command = commands.add_parser("compare", help="how the generated schema differs from the one deployed before, without a server")
+    command.add_argument("old", type=Path, nargs="?", help="a schema that deploy kept; default: the last that is another")
+    command.add_argument("new", type=Path, nargs="?", help="another; default: what the models say now")
+    command.set_defaults(run=_compare)
 
     for kind in rebuild.SCHEMAS:
         command = commands.add_parser(kind, help=f"wipe {' and '.join(rebuild.SCHEMAS[kind])}, and make what was there again")
@@ -117,10 +137,27 @@ def _docs(_: argparse.Namespace) -> int:
     return 0
 
 
+def _add_allow(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow", action="append", default=[], metavar="HAZARD:OBJECT", help="a hazard that is meant, as the plan names it"
+    )
+
+
 def _deploy(parsed: argparse.Namespace) -> int:
     dsn = resolve_dsn("superuser")
+    if parsed.dry_run:
+        with connect_to(dsn, application_name="geomill plan") as connection:
+            print("\n".join(plan_file.listing(plan.plan(connection, allowed=parsed.allow))))
+        return 0
     print(f"deploy {version()} to {deploy.describe(dsn)}")
-    deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=not (parsed.no_cron or settings.settings().no_cron))
+    with connect_to(dsn, application_name="geomill deploy") as connection:
+        kept = parsed.plan or plan_file.path_for(plan.database(connection))
+    plan_id = None if parsed.replan else plan_file.kept_id(kept)
+    if parsed.plan is not None and plan_id is None:
+        raise RefusedError("--plan", f"{parsed.plan} is not there", "run `python -m codegen plan --out FILE` first")
+    with_cron = not (parsed.no_cron or settings.settings().no_cron)
+    deploy.deploy(dsn, lambda line: print(f"  {line}"), with_cron=with_cron, allowed=parsed.allow, plan_id=plan_id)
+    kept.unlink(missing_ok=True)
     return 0
 
 
@@ -138,10 +175,36 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _plan(_: argparse.Namespace) -> int:
+def _plan(parsed: argparse.Namespace) -> int:
     dsn = resolve_dsn("superuser")
     with connect_to(dsn, application_name="geomill plan") as connection:
-        return _answer(plan.plan(connection), f"{deploy.describe(dsn)} is as the models say")
+        made = plan.plan(connection, allowed=parsed.allow)
+        path = parsed.out or plan_file.path_for(made.database)
+    for line in plan_file.listing(made):
+        print(line)
+    plan_file.keep(made, path)
+    if not made:
+        print(f"{deploy.describe(dsn)} is as the models say")
+        return 0
+    if parsed.scripts is not None:
+        for script in plan_file.write_scripts(made, parsed.scripts, f"{settings.settings().deploy_lock_timeout_ms}ms"):
+            print(f"written: {script}")
+    print(f"plan {made.id[:12]} is kept: `python -m codegen deploy` carries out this one, or refuses ({path})")
+    return DIFFERENT
+
+
+def _rollback(parsed: argparse.Namespace) -> int:
+    dsn = resolve_dsn("superuser")
+    print(f"roll back {deploy.describe(dsn)}")
+    rollback.rollback(dsn, lambda line: print(f"  {line}"), allowed=parsed.allow, dry_run=parsed.dry_run)
+    return 0
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    found = compare.compare(parsed.old, parsed.new)
+    for line in found:
+        print(line)
+    return DIFFERENT if found else 0
 
 
 def _verify(parsed: argparse.Namespace) -> int:

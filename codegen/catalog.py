@@ -20,15 +20,17 @@ _QUERY = Path(__file__).with_name("catalog.sql").read_text()
 _DEPENDENCIES = """
     SELECT d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid
       FROM (
-            SELECT coalesce(v.class, d.classid) AS classid, coalesce(v.oid, d.objid) AS objid, coalesce(v.sub, d.objsubid) AS objsubid,
-                   coalesce(w.class, d.refclassid) AS refclassid, coalesce(w.oid, d.refobjid) AS refobjid, coalesce(w.sub, d.refobjsubid) AS refobjsubid
+            SELECT coalesce(v.class, d.classid) AS classid, coalesce(v.oid, d.objid) AS objid,
+                   coalesce(v.sub, d.objsubid) AS objsubid, coalesce(w.class, d.refclassid) AS refclassid,
+                   coalesce(w.oid, d.refobjid) AS refobjid, coalesce(w.sub, d.refobjsubid) AS refobjsubid
               FROM pg_catalog.pg_depend AS d
               LEFT JOIN LATERAL (
                     SELECT 'pg_class'::regclass::oid AS class, a.adrelid AS oid, a.adnum::integer AS sub
                       FROM pg_catalog.pg_attrdef AS a WHERE d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
                     UNION ALL
                     SELECT 'pg_class'::regclass, r.ev_class, 0
-                      FROM pg_catalog.pg_rewrite AS r WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN'
+                      FROM pg_catalog.pg_rewrite AS r
+                     WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN'
                     UNION ALL
                     SELECT 'pg_constraint'::regclass, c.oid, 0
                       FROM pg_catalog.pg_constraint AS c
@@ -40,7 +42,8 @@ _DEPENDENCIES = """
                      WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typtype = 'c' AND t.typrelid <> 0
                     UNION ALL
                     SELECT 'pg_type'::regclass, t.typelem, 0
-                      FROM pg_catalog.pg_type AS t WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typcategory = 'A' AND t.typelem <> 0
+                      FROM pg_catalog.pg_type AS t
+                     WHERE d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid AND t.typcategory = 'A' AND t.typelem <> 0
                     UNION ALL
                     SELECT 'pg_constraint'::regclass, c.oid, 0
                       FROM pg_catalog.pg_constraint AS c
@@ -170,7 +173,15 @@ def strangers(live: Catalog, wanted: Catalog) -> list[Thing]:
         and thing.kind in ("table", "view", "sequence", "function", "type")
         and thing.detail["owner"] not in OWNERS
     }
-    return [thing for thing in live.things.values() if thing.key in theirs or _whole(thing) in theirs]
+    return [thing for thing in live.things.values() if thing.key in theirs or not theirs.isdisjoint(wholes(thing))]
+
+
+def notable(found: Iterable[Difference], live: Catalog, wanted: Catalog) -> list[Difference]:
+    """Differences without those that go without saying: the parts of what is missing or unexpected as a whole."""
+    made = list(found)
+    whole = {one.key for one in made if one.live is None or one.wanted is None}
+    sides = {**wanted.things, **live.things}
+    return [one for one in made if whole.isdisjoint(wholes(sides[one.key])) or (one.live is not None and one.wanted is not None)]
 
 
 def fingerprint(catalog: Catalog) -> str:
@@ -204,16 +215,20 @@ def table_of(thing: Thing) -> str | None:
     return None if table is None else str(table)
 
 
-def _whole(thing: Thing) -> Key | None:
-    """What a thing is part of, where it is part of something."""
+def wholes(thing: Thing) -> set[Key]:
+    """What a thing is part of, where it is part of something: under each name that this may have."""
     if thing.kind in ("table", "view", "sequence", "function", "type", "schema"):
-        return None
+        return set()
     table = table_of(thing)
     if table is not None:
-        return ("table", table)
-    if thing.kind == "comment" or thing.kind.startswith("grant on"):
-        return (str(thing.detail["class"]), str(thing.detail["of"]))
-    return None
+        found = {("table", table), ("view", table)}
+        if thing.kind in ("comment", "grant on column") and thing.detail["class"] == "column":
+            found.add(("column", str(thing.detail["of"])))
+        return found
+    if thing.kind == "comment" or thing.kind.startswith("grant on "):
+        class_ = str(thing.detail["class"])
+        return {("function" if class_ == "procedure" else class_, str(thing.detail["of"]))}
+    return set()
 
 
 def _parts_need(thing: Thing, things: Mapping[Key, Thing]) -> set[Key]:

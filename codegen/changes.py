@@ -44,7 +44,7 @@ def quoted(value: str) -> str:
 
 
 def create(thing: Thing, catalog: Catalog) -> list[str]:
-    """What makes a thing that is not there. A table comes with its columns and without its constraints."""
+    """What makes a thing that is not there. A table comes with its columns, checks, keys and indexes, but without references."""
     it = thing.detail
     match thing.kind:
         case "type":
@@ -53,7 +53,8 @@ def create(thing: Thing, catalog: Catalog) -> list[str]:
             definition = thing.definition.partition("; owner ")[0]
             return [statement("CREATE SEQUENCE {} {};", thing.name, definition), *_owned(thing, "SEQUENCE")]
         case "table":
-            return [_create_table(thing, catalog), *_owned(thing, "TABLE")]
+            indexes = [create_index(index, index.detail["name"]) for index in parts(thing, catalog) if index.kind == "index"]
+            return [_create_table(thing, catalog), *_owned(thing, "TABLE"), *indexes]
         case "view":
             kind = "MATERIALIZED VIEW" if it["relkind"] == "m" else "VIEW"
             return [statement("CREATE {} {} AS\n{}", kind, thing.name, it["query"].strip()), *_owned(thing, kind)]
@@ -81,7 +82,7 @@ def create(thing: Thing, catalog: Catalog) -> list[str]:
         case "comment":
             return [statement("COMMENT ON {} IS {};", it["on"], quoted(thing.definition))]
         case kind if kind.startswith("grant on "):
-            return _grant(thing)
+            return grant(thing)
     raise RefusedError(f"{thing.kind} {thing.name}", "it cannot be made by a plan", "make it by hand")
 
 
@@ -150,7 +151,7 @@ def alter(live: Thing, wanted: Thing) -> list[str]:
         case "comment":
             return [statement("COMMENT ON {} IS {};", it["on"], quoted(wanted.definition))]
         case kind if kind.startswith("grant on "):
-            return [_revoke(live), *_grant(wanted, anew=False)]
+            return [_revoke(live), *grant(wanted, anew=False)]
     raise RefusedError(f"{wanted.kind} {wanted.name}", "it cannot be changed in place", "drop it by hand, and plan again")
 
 
@@ -174,11 +175,11 @@ def alter_column(thing: Thing, action: str, *parts: str) -> str:
     return statement("ALTER TABLE {} ALTER COLUMN {} " + action + ";", thing.detail["table"], thing.detail["column"], *parts)
 
 
-def retype(live: Thing, wanted: Thing) -> list[str]:
-    """Another type, every value cast; the default is out of the way meanwhile, and set by the caller."""
+def retype(live: Thing, wanted: Thing, *, by_label: bool = False) -> list[str]:
+    """Another type, every value cast; the default is out of the way meanwhile. `by_label`: from one enum to its successor."""
     it = wanted.detail
     steps = [alter_column(live, "DROP DEFAULT")] if live.detail["default"] is not None else []
-    steps.append(alter_column(wanted, "TYPE {} USING {}", it["type"], _cast(live, wanted)))
+    steps.append(alter_column(wanted, "TYPE {} USING {}", it["type"], _cast(live, wanted, by_label=by_label)))
     if it["default"] is not None:
         steps.append(alter_column(wanted, "SET DEFAULT {}", it["default"]))
     return steps
@@ -271,7 +272,7 @@ def replace_enum(live: Thing, wanted: Thing, columns: Iterable[tuple[Thing, Thin
     """An enum that loses labels is made anew, and its columns cast to it by their labels. The old one stays under another name."""
     steps = [statement("ALTER TYPE {} RENAME TO {};", live.name, aside), _create_enum(wanted, wanted.name), *_owned(wanted, "TYPE")]
     for before, after in columns:
-        steps += retype(before, after)
+        steps += retype(before, after, by_label=True)
     return steps
 
 
@@ -281,14 +282,25 @@ def _create_enum(thing: Thing, named: str) -> str:
     return statement("CREATE TYPE {} AS ENUM ({});", named, ", ".join(quoted(label) for label in thing.detail["labels"] or []))
 
 
+def parts(table: Thing, catalog: Catalog) -> list[Thing]:
+    """What is made with a new table: columns in their order, checks, keys but references, indexes."""
+    found = [
+        other
+        for other in catalog.things.values()
+        if other.kind in ("column", "check", "key", "index") and other.detail["table"] == table.name and other.detail.get("type") != "f"
+    ]
+    order = ("column", "key", "check", "index")
+    return sorted(found, key=lambda one: (order.index(one.kind), one.detail.get("position", 0), one.name))
+
+
 def _create_table(thing: Thing, catalog: Catalog) -> str:
     if thing.detail["relkind"] != "r":
         raise RefusedError(f"table {thing.name}", "it is partitioned or foreign", "geomill makes plain tables only")
-    columns = sorted(
-        (other for other in catalog.of_kind("column") if other.detail["table"] == thing.name), key=lambda one: one.detail["position"]
-    )
-    lines = ",\n    ".join(column(one) for one in columns)
-    return statement("CREATE {}TABLE {} (\n    {}\n);", "UNLOGGED " if thing.detail["unlogged"] else "", thing.name, lines)
+    made = parts(thing, catalog)
+    lines = [column(one) for one in made if one.kind == "column"]
+    lines += [statement("CONSTRAINT {} {}", one.detail["name"], one.detail["definition"]) for one in made if one.kind in ("key", "check")]
+    kind = "UNLOGGED " if thing.detail["unlogged"] else ""
+    return statement("CREATE {}TABLE {} (\n    {}\n);", kind, thing.name, ",\n    ".join(lines))
 
 
 def _alter_table(live: Thing, wanted: Thing) -> list[str]:
@@ -337,11 +349,15 @@ def _reowned(live: Thing, wanted: Thing, kind: str) -> list[str]:
     return [statement("ALTER {} {} OWNER TO {};", kind, wanted.name, wanted.detail["owner"])]
 
 
-def _cast(live: Thing, wanted: Thing) -> str:
+def _cast(live: Thing, wanted: Thing, *, by_label: bool) -> str:
     """The old value as the new type. Enums go by their labels: no cast leads from one to another."""
     before, after = live.detail, wanted.detail
-    through_text = before["bare"] != after["bare"] and (_is_named(before["bare"]) or _is_named(after["bare"]))
-    return statement("{}::text::{}" if through_text else "{}::{}", after["column"], after["type"].partition(" COLLATE ")[0])
+    through_text = by_label or before["bare"] != after["bare"] and (_is_named(before["bare"]) or _is_named(after["bare"]))
+    text_type = "text[]" if after["bare"].endswith("[]") else "text"
+    plain = after["type"].partition(" COLLATE ")[0]
+    if through_text:
+        return statement("{}::{}::{}", after["column"], text_type, plain)
+    return statement("{}::{}", after["column"], plain)
 
 
 def _is_named(type_name: str) -> bool:
@@ -349,7 +365,7 @@ def _is_named(type_name: str) -> bool:
     return "." in type_name
 
 
-def _grant(thing: Thing, *, anew: bool = True) -> list[str]:
+def grant(thing: Thing, *, anew: bool = True) -> list[str]:
     """Rights of one role on one thing. `anew`: the thing has been made just now, and its owner has every right."""
     it = thing.detail
     granted = set(it["plain"] or []) | set(it["grantable"] or [])

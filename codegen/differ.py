@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from codegen import changes
-from codegen.catalog import Catalog, Key, Thing, table_of
+from codegen.catalog import OWNERS, Catalog, Key, Thing, table_of, wholes
 from codegen.ddl import OWNER
 from codegen.refusal import RefusedError
 from codegen.steps import WHEN, Hazard, Step, When
@@ -39,9 +39,15 @@ _ORDER = (
 _ATTACHED = frozenset({"trigger", "policy", "rule", "view", "check", "key", "index", "comment", "row security", "storage"})
 
 _LOCKS = {
-    "index": "SHARE", "trigger": "SHARE ROW EXCLUSIVE", "comment": "SHARE UPDATE EXCLUSIVE", "storage": "SHARE UPDATE EXCLUSIVE",
-    "function": "", "type": "", "sequence": "", "workflow": "",
-}  # fmt: skip
+    "index": "SHARE",
+    "trigger": "SHARE ROW EXCLUSIVE",
+    "comment": "SHARE UPDATE EXCLUSIVE",
+    "storage": "SHARE UPDATE EXCLUSIVE",
+    "function": "",
+    "type": "",
+    "sequence": "",
+    "workflow": "",
+}
 
 
 @dataclass(frozen=True)
@@ -205,13 +211,39 @@ def _cannot_be_altered(before: Thing, after: Thing) -> bool:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-def _add(work: _Work, title: str, statements: Iterable[str], *things: Thing, **more: object) -> None:
+def _add(
+    work: _Work,
+    title: str,
+    statements: Iterable[str],
+    *things: Thing,
+    when: When = "change",
+    lock: str | None = None,
+    hazards: tuple[Hazard, ...] = (),
+    refused_rows: str | None = None,
+    sides: tuple[Catalog, ...] = (),
+) -> None:
+    """A step over some things, if it has anything to run. A new table is nobody else's to wait for."""
     made = tuple(statements)
     if not made:
         return
-    tables = tuple(sorted({table for table in map(table_of, things) if table is not None and things[0].kind not in ("comment",)}))
-    step = Step(title=title, statements=made, keys=frozenset(thing.key for thing in things), tables=tables)
-    work.steps.append(replace(step, **{"lock": _LOCKS.get(things[0].kind, "ACCESS EXCLUSIVE") if tables else "", **more}))  # type: ignore[arg-type]
+    kind = things[0].kind
+    tables = () if kind == "comment" or kind.startswith("grant on ") else tuple(sorted({table for table in map(table_of, things) if table}))
+    if all(work.is_new_table(table) for table in tables):
+        tables = ()
+    taken = (_LOCKS.get(kind, "ACCESS EXCLUSIVE") if lock is None else lock) if tables else ""
+    keys = frozenset(thing.key for thing in things)
+    as_owner = all(_owner_in(catalog, things[0]) in (None, *OWNERS) for catalog in sides or (work.live, work.wanted))
+    work.steps.append(Step(title, made, when, keys, tables, taken, hazards, as_owner, refused_rows))
+
+
+def _owner_in(catalog: Catalog, thing: Thing) -> str | None:
+    """Who owns a thing, or what it is part of, in a catalog. A schema is the deployer's to change."""
+    if thing.kind in ("schema", "grant on schema"):
+        return "whoever deploys"
+    for key in (thing.key, *wholes(thing)):
+        if key in catalog and "owner" in catalog[key].detail:
+            return str(catalog[key].detail["owner"])
+    return None
 
 
 def _rename(work: _Work, live: Thing, wanted: Thing) -> None:
@@ -231,13 +263,17 @@ def _drop_early(work: _Work) -> None:
         if _goes_by_itself(work, thing) or (thing.kind in ("index", "key") and _is_exchanged(work, thing)):
             continue
         hot = work.gone(key) and thing.kind in ("check", "key", "index", "trigger")
-        lock = {} if thing.kind in ("comment", "function") or thing.kind.startswith("grant on ") else {"lock": "ACCESS EXCLUSIVE"}
         title = f"drop {thing.kind} {thing.name}" + ("" if work.gone(key) else ", to be made again")
         _add(
-            work, _revoked(thing) if thing.kind.startswith("grant on ") else title, changes.drop(thing), thing,
-            hazards=_hazards_of_drop(work, thing), when=_when(work, thing, "contract") if hot else "change",
-            as_owner=_is_ours(thing), **lock,
-        )  # fmt: skip
+            work,
+            _revoked(thing) if thing.kind.startswith("grant on ") else title,
+            changes.drop(thing),
+            thing,
+            lock="" if thing.kind == "function" else "ACCESS EXCLUSIVE",
+            hazards=_hazards_of_drop(work, thing),
+            when=_when(work, thing, "contract") if hot else "change",
+            sides=(work.live,),
+        )
 
 
 def _is_generated(work: _Work, key: Key) -> bool:
@@ -271,12 +307,18 @@ def _drop_late(work: _Work) -> None:
             changes.drop(thing),
             thing,
             hazards=_hazards_of_drop(work, thing),
+            sides=(work.live,),
             when=when,
-            as_owner=_is_ours(thing),
         )
     for key in sorted(work.again):
         if key[0] == "type":
-            _add(work, f"drop the old type {key[1]}", [changes.statement("DROP TYPE {};", _aside(key[1]))], work.live[key], as_owner=False)
+            _add(
+                work,
+                f"drop the old type {key[1]}",
+                [changes.statement("DROP TYPE {};", _aside(key[1]))],
+                work.live[key],
+                sides=(work.live,),
+            )
 
 
 def _hazards_of_drop(work: _Work, thing: Thing) -> tuple[Hazard, ...]:
@@ -289,9 +331,9 @@ def _hazards_of_drop(work: _Work, thing: Thing) -> tuple[Hazard, ...]:
         return ()
     if thing.kind == "function" and thing.detail["public"] and thing.key in work.live and not _same_interface(work, thing):
         why = "others may call it: a new shape gets a new name, and the old one stays for one release"
-        public = Hazard("public-interface", thing.name.replace(" ", ""), why)
-        return (public,) if _is_ours(thing) else (public, _stranger(thing))
-    if not _is_ours(thing):
+        public = Hazard("public-interface", thing.name, why)
+        return (public,) if _is_ours(thing) or thing.key in work.wanted else (public, _stranger(thing))
+    if not _is_ours(thing) and thing.key not in work.wanted:
         return (_stranger(thing),)
     return ()
 
@@ -302,12 +344,12 @@ def _same_interface(work: _Work, thing: Thing) -> bool:
 
 
 def _stranger(thing: Thing) -> Hazard:
-    return Hazard("drop-stranger", thing.name.replace(" ", ""), f"{thing.detail['owner']} owns it, and geomill did not make it")
+    return Hazard("drop-stranger", thing.name, f"{thing.detail['owner']} owns it, and geomill did not make it")
 
 
 def _is_ours(thing: Thing) -> bool:
     owner = thing.detail.get("owner")
-    return owner is None or owner in ("geomill_owner", "geomill_api")
+    return owner is None or owner in OWNERS
 
 
 def _aside(type_name: str) -> str:
@@ -319,7 +361,7 @@ def _lend_create(work: _Work) -> None:
     lent: dict[str, str] = {}
     for step in work.steps:
         for kind, named in step.keys:
-            if kind == "function" and (kind, named) in work.wanted and work.wanted[kind, named].detail["owner"] != OWNER:
+            if kind == "function" and (kind, named) in work.wanted and work.wanted[kind, named].detail["owner"] in OWNERS - {OWNER}:
                 lent[named.partition(".")[0]] = work.wanted[kind, named].detail["owner"]
     for schema, owner in lent.items():
         it = {"schema": schema, "owner": owner}
@@ -329,10 +371,19 @@ def _lend_create(work: _Work) -> None:
 
 
 def _types(work: _Work) -> None:
+    for schema in work.wanted.of_kind("schema"):
+        if work.changed(schema.key):
+            _add(work, f"change the owner of schema {schema.name}", changes.alter(work.live[schema.key], schema), schema)
     for key in [key for key in sorted(work.wanted.things) if key[0] == "type"]:
         wanted = work.wanted[key]
         if work.fresh(key):
-            _add(work, f"create type {wanted.name}", [*changes.create(wanted, work.wanted), changes.revoke_public(wanted)], wanted)
+            _add(
+                work,
+                f"create type {wanted.name}",
+                [*changes.create(wanted, work.wanted), changes.revoke_public(wanted)],
+                wanted,
+                sides=(work.wanted,),
+            )
             continue
         live = work.live[key]
         if key in work.again:
@@ -347,28 +398,32 @@ def _types(work: _Work) -> None:
             statements = changes.replace_enum(live, wanted, columns, _aside(wanted.name).rpartition(".")[2])
             loss = "" if not removed else f" without {', '.join(removed)}"
             _add(
-                work, f"make type {wanted.name} anew{loss}", [*statements, changes.revoke_public(wanted)], wanted, *(after for _, after in columns),
-                lock="ACCESS EXCLUSIVE", refused_rows=_rows_with_labels([before for before, _ in columns], removed), as_owner=_is_ours(live),
-            )  # fmt: skip
+                work,
+                f"make type {wanted.name} anew{loss}",
+                [*statements, changes.revoke_public(wanted)],
+                wanted,
+                *(after for _, after in columns),
+                lock="ACCESS EXCLUSIVE",
+                refused_rows=_rows_with_labels([before for before, _ in columns], removed),
+            )
         elif work.changed(key):
             for label, before in changes.labels_added(live.detail["labels"], wanted.detail["labels"]) or []:
                 _add(
                     work, f"add label {label} to type {wanted.name}", [changes.add_label(wanted.name, label, before)], wanted, when="labels"
                 )
-            _add(work, f"change type {wanted.name}", changes.alter(live, wanted), wanted, as_owner=False)
+            _add(work, f"change type {wanted.name}", changes.alter(live, wanted), wanted)
 
 
 def _rows_with_labels(columns: list[Thing], labels: list[str]) -> str | None:
+    """A query for rows that have a label which goes."""
     if not columns or not labels:
         return None
     listed = ", ".join(changes.quoted(label) for label in labels)
+    each = "(SELECT {n} || count(*) || ' rows are ' || {c}::text FROM {t} WHERE {c}::text IN ({l}) GROUP BY {c}::text)"
     return " UNION ALL ".join(
-        changes.statement(
-            "(SELECT {} || count(*) || ' rows of the label ' || {c}::text FROM {t} WHERE {c}::text IN ({l}) GROUP BY {c}::text)".replace("{}", "{n}"),
-            n=changes.quoted(f"{column.name}: "), c=column.detail["column"], t=column.detail["table"], l=listed,
-        )
+        changes.statement(each, n=changes.quoted(f"{column.name}: "), c=column.detail["column"], t=column.detail["table"], l=listed)
         for column in columns
-    )  # fmt: skip
+    )
 
 
 def _make(work: _Work) -> None:
@@ -397,16 +452,22 @@ def _make(work: _Work) -> None:
                 if thing.kind == "trigger"
                 else "change"
             )
-            owner_changes = live.detail.get("owner") != thing.detail.get("owner")
-            _add(work, title, changes.alter(live, thing), thing, as_owner=not owner_changes, when=when)
+            _add(work, title, changes.alter(live, thing), thing, when=when)
 
 
 def _regranted(work: _Work, key: Key) -> bool:
-    """Rights and comments of what is made again are made again, though they are as they were."""
+    """Rights and comments of what is made again are made again, though they are as they were; rights also where the owner changes,
+    for the old owner's become the new one's."""
     thing = work.wanted[key]
-    if key not in work.live or work.changed(key) or not (thing.kind == "comment" or thing.kind.startswith("grant on ")):
+    if key not in work.live or not (thing.kind == "comment" or thing.kind.startswith("grant on ")):
         return False
-    return _goes_by_itself(work, thing)
+    if thing.kind != "comment" and any(_changes_owner(work, whole) for whole in wholes(thing)):
+        return True
+    return not work.changed(key) and _goes_by_itself(work, thing)
+
+
+def _changes_owner(work: _Work, key: Key) -> bool:
+    return work.changed(key) and work.live[key].detail.get("owner") != work.wanted[key].detail.get("owner")
 
 
 def _make_thing(work: _Work, thing: Thing) -> None:
@@ -414,12 +475,13 @@ def _make_thing(work: _Work, thing: Thing) -> None:
         _when(work, thing, "expand") if thing.kind == "storage" else _when(work, thing, "contract") if thing.kind == "trigger" else "change"
     )
     if thing.kind.startswith("grant on "):
-        _add(work, _granted(thing), changes.create(thing, work.wanted), thing)
+        anew = not any(_changes_owner(work, whole) for whole in wholes(thing))
+        _add(work, _granted(thing), changes.grant(thing, anew=anew), thing, sides=(work.wanted,))
         return
     statements = changes.create(thing, work.wanted)
     things = [thing]
     if thing.kind == "table":
-        things += [other for other in work.wanted.of_kind("column") if other.detail["table"] == thing.name]
+        things += changes.parts(thing, work.wanted)
     if thing.kind == "function":
         statements = [*statements, changes.revoke_public(thing)]
     verb = "comment" if thing.kind == "comment" else f"create {thing.kind}"
@@ -429,7 +491,7 @@ def _make_thing(work: _Work, thing: Thing) -> None:
         statements,
         *things,
         when=when,
-        as_owner=not thing.kind == "schema",
+        sides=(work.wanted,),
     )
 
 
@@ -441,9 +503,10 @@ def _make_column(work: _Work, thing: Thing) -> None:
     if live is None or thing.key in work.again:
         if it["not_null"] and it["default"] is None and it["generated"] is None and not it["identity"] and work.has_rows(table):
             raise RefusedError(
-                f"column {thing.name}", "it is required, has no default, and its table has rows",
+                f"column {thing.name}",
+                "it is required, has no default, and its table has rows",
                 "give the field a default, or write its type as `X | None` and fill it before it is made required",
-            )  # fmt: skip
+            )
         _add(work, f"add column {thing.name} {it['type']}", changes.create(thing, work.wanted), thing, when=_when(work, thing, "expand"))
         return
     before = live.detail
@@ -489,6 +552,8 @@ def _make_constraint(work: _Work, thing: Thing) -> None:
     live = work.live.get(thing.key)
     if live is not None and thing.key not in work.again:
         return  # valid or not: afterwards
+    if work.is_new_table(table) and thing.detail.get("type") != "f":
+        return  # with its table
     if _is_built_afterwards(work, thing):
         return
     if thing.kind == "check" or (thing.kind == "key" and thing.detail["type"] == "f"):
@@ -530,8 +595,8 @@ def _is_built_afterwards(work: _Work, thing: Thing) -> bool:
     if thing.kind == "index":
         return True
     if thing.kind == "key" and thing.detail["type"] == "f":
-        return any(need in work.wanted and work.wanted[need].kind in ("key", "index") and (work.fresh(need) or need in work.again) and _is_built_afterwards(work, work.wanted[need])
-                   for need in work.wanted.needs[thing.key])  # fmt: skip
+        needs = [work.wanted[need] for need in work.wanted.needs[thing.key] if need[0] in ("key", "index")]
+        return any((work.fresh(one.key) or one.key in work.again) and _is_built_afterwards(work, one) for one in needs)
     return thing.kind == "key" and thing.detail["type"] in ("p", "u")
 
 
@@ -571,9 +636,14 @@ def _afterwards(work: _Work) -> None:
         if thing.kind in ("check", "key") and _is_validated(work, thing):
             others = _referenced(thing)
             _add(
-                work, f"validate {thing.kind} {thing.name}", [changes.validate_constraint(thing)], thing, when="afterwards",
-                lock="SHARE UPDATE EXCLUSIVE", refused_rows=_rows_against(thing),
-            )  # fmt: skip
+                work,
+                f"validate {thing.kind} {thing.name}",
+                [changes.validate_constraint(thing)],
+                thing,
+                when="afterwards",
+                lock="SHARE UPDATE EXCLUSIVE",
+                refused_rows=_rows_against(thing),
+            )
             if others:
                 work.steps[-1] = replace(work.steps[-1], tables=tuple(sorted({thing.detail["table"], *others})))
 
@@ -628,9 +698,14 @@ def _build(work: _Work, thing: Thing) -> None:
         built, constraint = changes.key_index(thing, temporary)
         steps = [*changes.drop(work.live[thing.key]), constraint] if exchanged else [constraint]
     _add(
-        work, f"build {thing.kind} {thing.name} beside running work", [left_over, built], thing, when="afterwards", lock="SHARE UPDATE EXCLUSIVE",
+        work,
+        f"build {thing.kind} {thing.name} beside running work",
+        [left_over, built],
+        thing,
+        when="afterwards",
+        lock="SHARE UPDATE EXCLUSIVE",
         refused_rows=_duplicates(thing),
-    )  # fmt: skip
+    )
     _add(work, f"put {thing.kind} {thing.name} in its place", steps, thing, when="afterwards", lock="ACCESS EXCLUSIVE")
 
 
@@ -649,8 +724,10 @@ def _duplicates(thing: Thing) -> str | None:
     present = " AND ".join(changes.statement("{} IS NOT NULL", column) for column in each)
     return changes.statement(
         "SELECT 'several rows have ({c}) = (' || concat_ws(', ', {c}) || ')' FROM {t} WHERE {p} GROUP BY {c} HAVING count(*) > 1 LIMIT 3",
-        c=", ".join(each), t=it["table"], p=present,
-    )  # fmt: skip
+        c=", ".join(each),
+        t=it["table"],
+        p=present,
+    )
 
 
 def _rows_against(thing: Thing) -> str | None:
@@ -744,7 +821,7 @@ def _needed_first(keys: set[Key], catalog: Catalog) -> list[Key]:
                 visit(need)
         result.append(key)
 
-    for key in sorted(keys, key=lambda one: (_rank(one), one[1])):
+    for key in sorted(keys, key=lambda one: (_rank(one), one[1].partition(" ")[2] if one[0] == "comment" else one[1])):
         visit(key)
     return result
 

@@ -76,7 +76,9 @@ class Target:
         return [one for one in catalog.differences(now, self.wanted) if one.key not in but and not _is(self.second, now, one.key)]
 
 
-def plan(connection: psycopg.Connection[Any], desired: Desired | None = None, *, allowed: Collection[str] = (), locked: bool = False) -> Plan:
+def plan(
+    connection: psycopg.Connection[Any], desired: Desired | None = None, *, allowed: Collection[str] = (), locked: bool = False
+) -> Plan:
     """The plan for a database. Changes nothing."""
     return made(connection, desired, allowed=allowed, locked=locked)[0]
 
@@ -104,12 +106,11 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
     present = shadow.existing(connection, desired.schemas)
     everything = catalog.read(connection, desired.schemas)
     wanted = shadow.wanted(connection, desired)
-    theirs = [thing for thing in catalog.strangers(everything, wanted) if not {f"drop-stranger:{thing.name.replace(' ', '')}"} & set(allowed)]
+    theirs = [thing for thing in catalog.strangers(everything, wanted) if f"drop-stranger:{thing.name}" not in set(allowed)]
     missing = [schema for schema in desired.schemas if schema not in present]
     live = _with_missing(everything.without(thing.key for thing in theirs), wanted, missing)
 
-    listed = [str(one) for one in catalog.differences(live, wanted)]
-    listed = [f"missing    schema {schema}, with everything in it" for schema in missing] + listed
+    listed = [f"missing    schema {schema}, with everything in it" for schema in missing]
     same: frozenset[Key] = frozenset()
     steps: list[Step] = []
     reverse: list[Step] | None = []
@@ -117,27 +118,27 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
     start, second = live, wanted
     if catalog.differences(live, wanted):
         start, second, steps, reverse, irreversible, same = _rehearsed(connection, desired, live, wanted, missing)
-        unequal = {one.key for one in catalog.differences(live, wanted)} - same
-        listed = [line for line in listed if line.startswith("missing    schema")]
-        listed += [str(one) for one in catalog.differences(live, wanted) if one.key in unequal]
+        unequal = [one for one in catalog.differences(live, wanted) if one.key not in same]
+        listed += [str(one) for one in catalog.notable(unequal, live, wanted)]
     fresh = _fresh_schemas(desired, missing)
     if missing:
         reverse, irreversible = None, f"schema {' and '.join(missing)} was not there before"
-    rows = static_steps = []
+    rows: list[Step] = []
+    static_steps: list[Step] = []
     if desired.is_ours:
         rows_listed, rows, rows_back = workflow_rows.steps(connection, anew="app" in missing)
-        listed += rows_listed
+        listed += [] if "app" in missing else rows_listed
         reverse = None if reverse is None else reverse + rows_back
         static_steps = static.steps(connection, anew="app" in missing)
-        listed += [f"different  {step.title}" for step in static_steps]
+        listed += [] if "app" in missing else [f"different  {step.title}" for step in static_steps]
     steps = _arranged(fresh, steps, rows, static_steps)
     facts = _facts(connection, desired, live)
     hazards = tuple(hazard for step in steps for hazard in step.hazards if hazard.table is None or facts.has_rows(hazard.table))
     target = Target(live, wanted, second)
-    touched = {key for step in steps for key in step.keys}
+    touched = {one.key for one in catalog.differences(everything, wanted)}
     return (
         Plan(
-            database=_database(connection),
+            database=database(connection),
             live=catalog.fingerprint(everything),
             wanted=_fingerprint(desired),
             differences=tuple(listed),
@@ -145,7 +146,7 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
             reverse=None if reverse is None else tuple(_not_restored(reverse, hazards)),
             irreversible=irreversible,
             hazards=tuple(dict.fromkeys(hazards)),
-            blocked=tuple(_blocked(connection, steps)),
+            blocked=tuple(blocked(connection, steps)),
             strangers=tuple(_named(theirs)),
             ends=tuple(sorted((key, _ends(key, everything, start)) for key in touched)),
         ),
@@ -159,7 +160,7 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
 def _rehearsed(
     connection: psycopg.Connection[Any], desired: Desired, live: Catalog, wanted: Catalog, missing: Sequence[str]
 ) -> tuple[Catalog, Catalog, list[Step], list[Step] | None, str | None, frozenset[Key]]:
-    """The steps, proven on a copy: both ends in PostgreSQL's second words, the steps, the way back or why there is none, what is the same."""
+    """Steps proven on a copy: both ends in PostgreSQL's second words; the steps; the way back, or why there is none; what is the same."""
     renames = _due(desired.renames, live)
     made_here = _fresh_schemas(desired, missing)
     with shadow.aside(connection, desired.schemas):
@@ -178,7 +179,8 @@ def _rehearsed(
     irreversible: str | None = None
     try:
         back = Facts(lambda table: ("table", table) in live and facts.has_rows(table), facts.hot)
-        reverse = [*differ.between(goal, after_renames, back), *_rename_steps([_reversed(rename) for rename in reversed(renames)])]
+        there_and_back = _rename_steps([_reversed(rename) for rename in reversed(renames)])
+        reverse = [*_as_callers_know(differ.between(goal, after_renames, back)), *there_and_back]
     except RefusedError as error:
         reverse, irreversible = None, f"{error.where}: {error.why}"
     with shadow.aside(connection, desired.schemas):
@@ -187,7 +189,9 @@ def _rehearsed(
         ended = catalog.read(connection, desired.schemas)
         left = [one for one in catalog.differences(ended, goal) if not _is(second, ended, one.key)]
         if left:
-            raise RefusedError("plan", f"its steps would not end where they should:\n{catalog.listed(left)}", "nothing was changed; a defect of codegen")
+            raise RefusedError(
+                "plan", f"its steps would not end where they should:\n{catalog.listed(left)}", "nothing was changed; a defect of codegen"
+            )
         wrong = plpgsql.errors(connection, desired.schemas) if desired.is_ours and not missing and plpgsql.is_available(connection) else []
         if wrong:
             raise RefusedError("plan", "functions would not hold up:\n  " + "\n  ".join(wrong), "nothing was changed; mend db/functions")
@@ -202,6 +206,11 @@ def _rehearsed(
                 if second_start:
                     reverse, irreversible = None, "it would not lead back:\n" + catalog.listed(second_start)
     return start, second, steps, reverse, irreversible, same
+
+
+def _as_callers_know(reverse: Iterable[Step]) -> list[Step]:
+    """The way back gives callers the functions that they knew before."""
+    return [replace(step, hazards=tuple(one for one in step.hazards if one.name != "public-interface")) for step in reverse]
 
 
 def _is(second: Catalog, now: Catalog, key: Key) -> bool:
@@ -237,17 +246,22 @@ def _run(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> list[Ste
             ) from error
         except psycopg.Error as error:
             raise RefusedError("plan", f"a step fails on a copy of the database: {step.title}: {error}", "nothing was changed") from error
-        rewritten = [table for table, node in _filenodes(connection, before).items() if before[table] is not None and node not in (None, before[table])]
+        rewritten = [
+            table
+            for table, node in _filenodes(connection, before).items()
+            if before[table] is not None and node not in (None, before[table])
+        ]
         found = tuple(
-            Hazard("table-rewrite", table, "every row is written anew while nobody may read or write", table)
-            for table in rewritten
+            Hazard("table-rewrite", table, "every row is written anew while nobody may read or write", table) for table in rewritten
         )
         result.append(replace(step, hazards=(*step.hazards, *found)))
     return result
 
 
 def _filenodes(connection: psycopg.Connection[Any], tables: Iterable[str]) -> dict[str, int | None]:
-    rows = connection.execute("SELECT t, pg_catalog.pg_relation_filenode(pg_catalog.to_regclass(t)) FROM unnest(%s::text[]) AS t", [list(tables)])
+    rows = connection.execute(
+        "SELECT t, pg_catalog.pg_relation_filenode(pg_catalog.to_regclass(t)) FROM unnest(%s::text[]) AS t", [list(tables)]
+    )
     return dict(rows.fetchall())
 
 
@@ -255,7 +269,11 @@ def _refuse_unknown(live: Catalog, copied: Catalog) -> None:
     """What the differ cannot make it must not be trusted to change."""
     lost = [one for one in catalog.differences(live, copied) if one.wanted is None]
     if lost:
-        raise RefusedError("plan", f"the database has what a plan cannot make again:\n{catalog.listed(lost)}", "drop these by hand, or put them in another schema")
+        raise RefusedError(
+            "plan",
+            f"the database has what a plan cannot make again:\n{catalog.listed(lost)}",
+            "drop these by hand, or put them in another schema",
+        )
 
 
 def _the_same(live: Catalog, wanted: Catalog, second: Catalog) -> frozenset[Key]:
@@ -313,7 +331,9 @@ def _rename_steps(renames: Iterable[Rename]) -> list[Step]:
             title = f"rename column {rename.of}.{rename.old} to {rename.new}"
             result.append(Step(title, (statement,), tables=(rename.of,), lock="ACCESS EXCLUSIVE"))
         else:
-            statement = changes.statement("ALTER TYPE {} RENAME VALUE {} TO {};", rename.of, changes.quoted(rename.old), changes.quoted(rename.new))
+            statement = changes.statement(
+                "ALTER TYPE {} RENAME VALUE {} TO {};", rename.of, changes.quoted(rename.old), changes.quoted(rename.new)
+            )
             result.append(Step(f"rename label {rename.old} of {rename.of} to {rename.new}", (statement,)))
     return result
 
@@ -343,7 +363,9 @@ def _fresh_schemas(desired: Desired, missing: Sequence[str]) -> list[Step]:
     chosen = [one for one in desired.statements if one.schema in missing]
     schemas = [Step(f"schema {one.name}", (one.sql,), as_owner=False) for one in chosen if one.kind == "schema"]
     by_phase = [
-        Step(f"{phase} of {schema}", tuple(one.sql for one in chosen if one.phase == phase and one.schema == schema and one.kind != "schema"))
+        Step(
+            f"{phase} of {schema}", tuple(one.sql for one in chosen if one.phase == phase and one.schema == schema and one.kind != "schema")
+        )
         for phase in PHASES
         for schema in missing
     ]
@@ -363,16 +385,17 @@ def _facts(connection: psycopg.Connection[Any], desired: Desired, live: Catalog)
     former = {rename.of: f"{rename.of.partition('.')[0]}.{rename.old}" for rename in _due(desired.renames, live) if rename.kind == "table"}
     known: dict[str, bool] = {}
 
-    def has_rows(table: str) -> bool:
+    def has(table: str) -> bool:
         there = former.get(table, table)
         if there not in known:
-            known[there] = _has_rows(connection, there)
+            known[there] = has_rows(connection, there)
         return known[there]
 
-    return Facts(has_rows, desired.hot)
+    return Facts(has, desired.hot)
 
 
-def _has_rows(connection: psycopg.Connection[Any], table: str) -> bool:
+def has_rows(connection: psycopg.Connection[Any], table: str) -> bool:
+    """Whether a table is there and has a row."""
     row = connection.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [table]).fetchone()
     if not (row and row[0]):
         return False
@@ -380,7 +403,7 @@ def _has_rows(connection: psycopg.Connection[Any], table: str) -> bool:
     return bool(row and row[0])
 
 
-def _blocked(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> list[str]:
+def blocked(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> list[str]:
     """Rows that would make a step fail."""
     found: list[str] = []
     for step in steps:
@@ -414,13 +437,12 @@ def _named(theirs: Iterable[catalog.Thing]) -> list[str]:
     return [f"{thing.kind} {thing.name}, of {thing.detail['owner']}" for thing in theirs if "owner" in thing.detail]
 
 
-def _database(connection: psycopg.Connection[Any]) -> str:
+def database(connection: psycopg.Connection[Any]) -> str:
     """The cluster and the database."""
     row = connection.execute(
         "SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) || ' ' || pg_catalog.current_database()"
     ).fetchone()
-    assert row is not None
-    return str(row[0])
+    return str(row[0]) if row else ""
 
 
 def _fingerprint(desired: Desired) -> str:

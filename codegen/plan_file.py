@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,21 +52,25 @@ def listing(plan: Plan) -> list[str]:
     lines = [f"{stranger}: left alone" for stranger in plan.strangers]
     if not plan:
         return [*lines, *plan.differences]
-    lines += [*plan.differences, "", f"{len(plan.steps)} steps (plan {plan.id[:12]}):"]
+    lines += [*plan.differences, "", f"{_steps(plan.steps)} (plan {plan.id[:12]}):"]
     last = ""
-    active = {hazard for hazard in plan.hazards}
+    active = set(plan.hazards)
     for number, step in enumerate(plan.steps, start=1):
         if step.when != last:
             lines.append(f"  {_WHEN[step.when]}")
             last = step.when
         lock = f"   [{step.lock.lower()} on {', '.join(step.tables)}]" if step.lock and step.tables else ""
         lines.append(f"    {number:3}. {step.title}{lock}")
-        lines += [f"         ! {hazard.name}: {hazard.why}  --allow {hazard.flag}" for hazard in step.hazards if hazard in active]
+        lines += [f"         ! {hazard.name}: {hazard.why}  {flags([hazard])}" for hazard in step.hazards if hazard in active]
     if plan.hazards:
         lines.append(f"hazards: deploy refuses until each is allowed: {flags(plan.hazards)}")
     lines += [f"blocked: {line}" for line in plan.blocked]
-    lines.append("way back: " + (f"{len(plan.reverse)} steps" if plan.reverse is not None else f"none: {plan.irreversible}"))
+    lines.append("way back: " + (_steps(plan.reverse) if plan.reverse is not None else f"none: {plan.irreversible}"))
     return lines
+
+
+def _steps(steps: Sequence[Step]) -> str:
+    return f"{len(steps)} step{'' if len(steps) == 1 else 's'}"
 
 
 _WHEN = {
@@ -79,17 +84,27 @@ _WHEN = {
 
 def flags(hazards: Iterable[Hazard]) -> str:
     """The flags that open the way, to be pasted."""
-    return " ".join(f"--allow {hazard.flag}" for hazard in dict.fromkeys(hazards))
+    return " ".join(f"--allow {shlex.quote(hazard.flag)}" for hazard in dict.fromkeys(hazards))
 
 
 def script(steps: Sequence[Step], title: str, lock_timeout: str) -> str:
     """Steps as a script for psql, transactions and roles written out."""
-    lines = [f"-- {title}", "-- For psql: stops at the first error. What stands outside a transaction can be run again.", "\\set ON_ERROR_STOP on", ""]
+    lines = [
+        f"-- {title}",
+        "-- For psql: stops at the first error. What stands outside a transaction can be run again.",
+        "\\set ON_ERROR_STOP on",
+        "",
+    ]
     for transaction in transactions(steps):
         if transaction[0].concurrently:
             lines += [f"-- {transaction[0].title}", "RESET ROLE;", "SET lock_timeout = 0;", *transaction[0].statements, ""]
             continue
-        lines += ["BEGIN;", f"SET LOCAL lock_timeout = '{lock_timeout}';", "SET LOCAL search_path = '';", "SET LOCAL check_function_bodies = off;"]
+        lines += [
+            "BEGIN;",
+            f"SET LOCAL lock_timeout = '{lock_timeout}';",
+            "SET LOCAL search_path = '';",
+            "SET LOCAL check_function_bodies = off;",
+        ]
         as_owner: bool | None = None
         for step in transaction:
             lines.append(f"-- {step.title}")

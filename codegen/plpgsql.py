@@ -44,6 +44,7 @@ def errors(connection: psycopg.Connection[Any], schemas: Sequence[str]) -> list[
     """What plpgsql_check finds wrong with the functions of some schemas, for people."""
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute("SET LOCAL search_path = public")
         connection.execute("CREATE EXTENSION IF NOT EXISTS plpgsql_check SCHEMA public")
         found = connection.execute(_CHECK.encode(), [list(schemas)]).fetchall()
     return [f"wrong      function {function}, line {line}: {message}" for function, line, message in found]

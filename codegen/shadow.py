@@ -18,6 +18,7 @@ from codegen.catalog import Catalog
 from codegen.ddl import OWNER, Statement
 from codegen.desired import Desired
 from codegen.quoting import name
+from codegen.settings import settings
 from codegen.steps import Step
 from codegen.templates import LOCKS
 
@@ -88,7 +89,7 @@ def prepare(connection: psycopg.Connection[Any], step: Step) -> None:
 
 def lock(connection: psycopg.Connection[Any]) -> None:
     """One deploy or plan at a time in a database, for the rest of the transaction: each makes the same names."""
-    connection.execute("SET LOCAL lock_timeout = '60s'")
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{settings().deploy_queue_seconds}s")))
     connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS["deploy"]])
 
 

@@ -18,7 +18,7 @@ def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
     with connect_to(dsn, application_name="geomill verify") as connection:
         found = [f"missing    schema {schema}" for schema in _missing_schemas(connection)]
         if not {"missing    schema app", "missing    schema platform"} & set(found):
-            found += plan.plan(connection)
+            found += plan.differences(connection)
             found += _functions(connection, report)
         found += _pgstac(connection)
         if with_cron:

@@ -70,10 +70,18 @@ def steps(connection: psycopg.Connection[Any], *, anew: bool = False) -> tuple[l
     known = [job.name for job in JOB_TYPES]
     unknown = sorted(name for name in live if name not in known)
     forward = [_step(name, said) for name, said in wanted.items()]
-    forward += [Step(f"job type {name} takes no new jobs", (_RETIRE.format(job_type=text(name)).as_string(None),)) for name in unknown if name in names]
+    forward += [
+        Step(f"job type {name} takes no new jobs", (_RETIRE.format(job_type=text(name)).as_string(None),))
+        for name in unknown
+        if name in names
+    ]
     forward.append(Step("stages of versions that no job has any more", (_PRUNE,)))
     back = [_step(name, live[name]) for name in sorted(names) if name in live]
-    back += [Step(f"job type {name} takes no new jobs", (_RETIRE.format(job_type=text(name)).as_string(None),)) for name in sorted(names) if name not in live]
+    back += [
+        Step(f"job type {name} takes no new jobs", (_RETIRE.format(job_type=text(name)).as_string(None),))
+        for name in sorted(names)
+        if name not in live
+    ]
     return changed, forward, back
 
 
@@ -86,7 +94,9 @@ ON CONFLICT (job_type) DO UPDATE
 _STAGES = sql.SQL("""INSERT INTO app.job_stages
 SELECT s.* FROM app.job_types AS t
  CROSS JOIN LATERAL jsonb_array_elements({stages}::jsonb) AS e (stage)
- CROSS JOIN LATERAL jsonb_populate_record(NULL::app.job_stages, e.stage || jsonb_build_object('job_type', t.job_type, 'version', t.version)) AS s
+ CROSS JOIN LATERAL jsonb_populate_record(
+        NULL::app.job_stages, e.stage || jsonb_build_object('job_type', t.job_type, 'version', t.version)
+       ) AS s
  WHERE t.job_type = {job_type};""")
 
 _RETIRE = sql.SQL("UPDATE app.job_types SET is_active = false WHERE job_type = {job_type} AND is_active;")

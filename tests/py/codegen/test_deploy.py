@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from codegen import cron, deploy, generate, plan, shadow, verify, workflow_rows
+from codegen import cron, deploy, desired, generate, plan, shadow, verify, workflow_rows
 from codegen.connection import with_database
 from codegen.messages.hello_world import HelloWorldParameters
 from codegen.refusal import RefusedError
@@ -75,9 +75,8 @@ REPLACEABLE = {
     "ALTER FUNCTION app.sha256_hex RESET search_path": "different  function app.sha256_hex(text)",
     "ALTER FUNCTION app.is_idle OWNER TO geomill_worker": "different  function app.is_idle(text[])",
     "DROP FUNCTION app.validate_hello_world": "missing    function app.validate_hello_world(jsonb)",
-    "CREATE FUNCTION app.stray() RETURNS integer LANGUAGE sql AS 'SELECT 1'; REVOKE EXECUTE ON FUNCTION app.stray FROM PUBLIC": (
-        "unexpected function app.stray()"
-    ),
+    "CREATE FUNCTION app.stray() RETURNS integer LANGUAGE sql AS 'SELECT 1'; REVOKE EXECUTE ON FUNCTION app.stray FROM PUBLIC;"
+    "ALTER FUNCTION app.stray OWNER TO geomill_owner": "unexpected function app.stray()",
     "GRANT EXECUTE ON FUNCTION app.heartbeat TO geomill_reader": "unexpected grant on function app.heartbeat(text) to geomill_reader",
     "REVOKE EXECUTE ON FUNCTION app.heartbeat FROM geomill_worker": "missing    grant on function app.heartbeat(text) to geomill_worker",
     "GRANT SELECT ON app.jobs TO geomill_reader": "unexpected grant on table app.jobs to geomill_reader",
@@ -115,40 +114,64 @@ def test_what_create_or_replace_can_mend_is_found_and_mended(database: Database)
     assert verify.verify(database.dsn(), lambda _: None, with_cron=False) == []
 
 
-BEYOND_REPLACING = {
+ALTERED = {
     "ALTER TABLE app.jobs ADD COLUMN stray integer": "unexpected column app.jobs.stray",
     "ALTER TABLE app.jobs DROP COLUMN metadata": "missing    column app.jobs.metadata",
     "ALTER TABLE app.jobs ALTER COLUMN priority SET DEFAULT 5": "different  column app.jobs.priority",
     "ALTER TABLE app.jobs ALTER COLUMN started_at SET NOT NULL": "different  column app.jobs.started_at",
+    "ALTER TABLE app.jobs ALTER COLUMN correlation_id TYPE text": "different  column app.jobs.correlation_id",
     "ALTER TABLE app.jobs DROP CONSTRAINT jobs_priority_check": "missing    check jobs_priority_check on app.jobs",
+    "ALTER TABLE app.jobs ADD CONSTRAINT stray CHECK (stage > 0)": "unexpected check stray on app.jobs",
     "ALTER TABLE app.stages DROP CONSTRAINT stages_job_id_fkey": "missing    key stages_job_id_fkey on app.stages",
     "ALTER TABLE app.tasks RESET (fillfactor)": "different  storage app.tasks",
     "DROP INDEX app.idx_tasks_fresh": "missing    index app.idx_tasks_fresh",
-    "CREATE TABLE app.stray (n integer)": "unexpected table app.stray",
-    "CREATE VIEW platform.stray AS SELECT 1 AS one": "unexpected view platform.stray",
-    "CREATE TYPE platform.colour AS ENUM ('a')": "unexpected type platform.colour",
+    "CREATE INDEX stray_index ON app.jobs (job_type)": "unexpected index app.stray_index",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.idx_tasks_due'::regclass": "different  index app.idx_tasks_due",
+    "CREATE TABLE app.stray (n integer); ALTER TABLE app.stray OWNER TO geomill_owner": "unexpected table app.stray",
+    "CREATE VIEW platform.stray AS SELECT 1 AS one; ALTER VIEW platform.stray OWNER TO geomill_owner": "unexpected view platform.stray",
+    "CREATE TYPE platform.colour AS ENUM ('a'); ALTER TYPE platform.colour OWNER TO geomill_owner": "unexpected type platform.colour",
+    "CREATE SEQUENCE app.stray_seq; ALTER SEQUENCE app.stray_seq OWNER TO geomill_owner": "unexpected sequence app.stray_seq",
     "ALTER TYPE app.fan_out ADD VALUE 'stray'": "different  type app.fan_out",
     "ALTER TABLE platform.requests NO FORCE ROW LEVEL SECURITY": "different  row security platform.requests",
     "ALTER TABLE app.workers OWNER TO geomill_worker": "different  table app.workers",
+    "ALTER TABLE app.janitor_runs SET UNLOGGED": "different  table app.janitor_runs",
+    "CREATE RULE stray AS ON DELETE TO app.janitor_runs DO INSTEAD NOTHING": "unexpected rule stray on app.janitor_runs",
     "DROP FUNCTION app.heartbeat; CREATE FUNCTION app.heartbeat(worker_id text) RETURNS integer LANGUAGE sql AS 'SELECT 1'": (
         "different  function app.heartbeat(text)"
     ),
 }
 
 
-def test_what_needs_more_is_refused_by_name_and_left_alone(database: Database) -> None:
+def test_drift_in_each_kind_of_object_is_found_named_and_repaired(database: Database) -> None:
     with database.connect() as connection:
-        for drift in BEYOND_REPLACING:
+        for drift in ALTERED:
             connection.execute(drift.encode())
-        found = [line.partition("\n")[0] for line in plan.plan(connection)]
-        assert set(BEYOND_REPLACING.values()) <= set(found)
+        found = {line.partition("\n")[0] for line in verify.verify(database.dsn(), lambda _: None, with_cron=False)}
+        assert set(ALTERED.values()) - found == set()
         before = deployments(connection)
         with pytest.raises(RefusedError) as refused:
             run(database)
-        assert [named for named in BEYOND_REPLACING.values() if named not in str(refused.value)] == []
-        assert "DROP SCHEMA app" in refused.value.remedy
+        assert (
+            refused.value.remedy.partition(": ")[2] == "--allow 'public-interface:app.heartbeat(text)' --allow table-rewrite:app.job_stages"
+        )
         assert deployments(connection) == before
-        assert [line.partition("\n")[0] for line in plan.plan(connection)] == found
+        assert {line.partition("\n")[0] for line in plan.differences(connection)} == found
+    meant = ["public-interface:app.heartbeat(text)", "table-rewrite:app.job_stages"]
+    deploy.deploy(database.dsn(), lambda _: None, with_cron=False, allowed=meant)
+    assert verify.verify(database.dsn(), lambda _: None, with_cron=False) == []
+
+
+def test_what_somebody_else_made_is_named_and_left_alone_until_it_is_allowed_to_go(database: Database) -> None:
+    made = "CREATE TABLE app.notes (n integer PRIMARY KEY); INSERT INTO app.notes VALUES (1); COMMENT ON TABLE app.notes IS 'a DBA''s'"
+    with database.connect() as connection:
+        connection.execute(made.encode())
+        assert run(database) == ["left alone: table app.notes, of postgres", "nothing to do"]
+        assert verify.verify(database.dsn(), lambda _: None, with_cron=False) == ["unexpected table app.notes, of postgres"]
+        with pytest.raises(RefusedError, match="data-loss:app.notes"):
+            deploy.deploy(database.dsn(), lambda _: None, with_cron=False, allowed=["drop-stranger:app.notes"])
+        assert connection.execute("SELECT n FROM app.notes").fetchall() == [(1,)]
+        deploy.deploy(database.dsn(), lambda _: None, with_cron=False, allowed=["drop-stranger:app.notes", "data-loss:app.notes"])
+    assert verify.verify(database.dsn(), lambda _: None, with_cron=False) == []
 
 
 def test_the_janitor_is_scheduled_once_and_jobs_of_databases_that_are_gone_go(database: Database) -> None:
@@ -183,9 +206,9 @@ def test_a_plan_changes_nothing_and_holds_up_nobody(database: Database) -> None:
     with database.connect(autocommit=False) as worker, database.connect(autocommit=False) as planner:
         worker.execute("SET lock_timeout = '1s'")
         worker.execute("SELECT app.submit_job('hello_world', '{\"n\": 1}')")
-        assert shadow.compare(planner) == []
+        assert plan.differences(planner) == []
         with planner.transaction(force_rollback=True):
-            shadow.wanted(planner)
+            shadow.wanted(planner, desired.ours())
             worker.execute("SELECT * FROM app.claim_tasks('w', NULL, 1)")
             worker.commit()
 

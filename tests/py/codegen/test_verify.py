@@ -45,15 +45,23 @@ def test_the_exit_status_tells_apart(database: Database, monkeypatch: pytest.Mon
         connection.execute("DROP INDEX app.idx_jobs_created_at")
     capsys.readouterr()
     assert main(["plan"]) == 2
-    assert capsys.readouterr().out.splitlines() == ["missing    index app.idx_jobs_created_at", "1 difference"]
+    said = capsys.readouterr().out
+    assert said.startswith("missing    index app.idx_jobs_created_at\n\n1 step (plan ")
+    assert "create index app.idx_jobs_created_at   [share on app.jobs]" in said
     assert main(["verify", "--no-cron"]) == 2
-    assert main(["deploy", "--no-cron"]) == 1
+    with database.connect() as connection:
+        connection.execute("DROP INDEX app.idx_jobs_status_created_at")
+    assert main(["deploy", "--no-cron"]) == 1, "the database has moved since the plan"
+    assert "plan again" in capsys.readouterr().err
+    assert main(["plan"]) == 2
+    assert main(["deploy", "--no-cron"]) == 0
+    assert main(["verify", "--no-cron"]) == 0
 
 
 def test_a_database_without_geomill_is_described_in_two_lines(database: Database) -> None:
     with database.connect() as connection:
         connection.execute("DROP SCHEMA app, platform, geo, h3 CASCADE")
-        assert plan.plan(connection) == [
+        assert plan.differences(connection) == [
             "missing    schema app, with everything in it",
             "missing    schema platform, with everything in it",
         ]
