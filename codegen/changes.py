@@ -352,7 +352,7 @@ def _reowned(live: Thing, wanted: Thing, kind: str) -> list[str]:
 def _cast(live: Thing, wanted: Thing, *, by_label: bool) -> str:
     """The old value as the new type. Enums go by their labels: no cast leads from one to another."""
     before, after = live.detail, wanted.detail
-    through_text = by_label or before["bare"] != after["bare"] and (_is_named(before["bare"]) or _is_named(after["bare"]))
+    through_text = by_label or (before["bare"] != after["bare"] and (_is_named(before["bare"]) or _is_named(after["bare"])))
     text_type = "text[]" if after["bare"].endswith("[]") else "text"
     plain = after["type"].partition(" COLLATE ")[0]
     if through_text:

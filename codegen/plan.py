@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import errors, sql
 
-from codegen import catalog, changes, differ, generate, plpgsql, shadow, static, workflow_rows
+from codegen import catalog, changes, differ, generate, shadow, static, workflow_rows
 from codegen.catalog import Catalog, Difference, Key
 from codegen.ddl import PHASES
 from codegen.desired import Desired, Rename, ours
@@ -165,11 +165,11 @@ def _rehearsed(
     made_here = _fresh_schemas(desired, missing)
     with shadow.aside(connection, desired.schemas):
         _copy(connection, live, missing, made_here)
-        start = catalog.read(connection, desired.schemas)
+        start = _with_broken_indexes(catalog.read(connection, desired.schemas), live)
         _refuse_unknown(live, start)
         renamed = _rename_steps(renames)
         shadow.run(connection, renamed)
-        after_renames = catalog.read(connection, desired.schemas) if renamed else start
+        after_renames = _with_broken_indexes(catalog.read(connection, desired.schemas), live) if renamed else start
     second = shadow.reparsed(connection, wanted, desired.schemas) if not missing else wanted
     same = _the_same(after_renames, wanted, second)
     facts = _facts(connection, desired, live)
@@ -192,16 +192,13 @@ def _rehearsed(
             raise RefusedError(
                 "plan", f"its steps would not end where they should:\n{catalog.listed(left)}", "nothing was changed; a defect of codegen"
             )
-        wrong = plpgsql.errors(connection, desired.schemas) if desired.is_ours and not missing and plpgsql.is_available(connection) else []
-        if wrong:
-            raise RefusedError("plan", "functions would not hold up:\n  " + "\n  ".join(wrong), "nothing was changed; mend db/functions")
         if reverse is not None:
             try:
                 reverse = _run(connection, reverse)
             except psycopg.Error as error:
                 reverse, irreversible = None, str(error).strip()
             else:
-                back_again = catalog.differences(catalog.read(connection, desired.schemas), start)
+                back_again = catalog.differences(_with_broken_indexes(catalog.read(connection, desired.schemas), live), start)
                 second_start = [one for one in back_again if not _was(one, live, start, wanted, same)]
                 if second_start:
                     reverse, irreversible = None, "it would not lead back:\n" + catalog.listed(second_start)
@@ -263,6 +260,12 @@ def _filenodes(connection: psycopg.Connection[Any], tables: Iterable[str]) -> di
         "SELECT t, pg_catalog.pg_relation_filenode(pg_catalog.to_regclass(t)) FROM unnest(%s::text[]) AS t", [list(tables)]
     )
     return dict(rows.fetchall())
+
+
+def _with_broken_indexes(copied: Catalog, live: Catalog) -> Catalog:
+    """An index that was never built to its end cannot be copied: the copy is whole."""
+    broken = {thing.key: thing for thing in live.of_kind("index") if not thing.detail["valid"] and thing.key in copied}
+    return Catalog({**copied.things, **broken}, copied.needs)
 
 
 def _refuse_unknown(live: Catalog, copied: Catalog) -> None:

@@ -21,7 +21,7 @@ _CHECK = """
             SELECT DISTINCT t.tgrelid FROM pg_catalog.pg_trigger AS t WHERE t.tgfoid = p.oid
            ) AS bound
      CROSS JOIN LATERAL plpgsql_check_function_tb(
-            p.oid, bound.relation, fatal_errors => false, other_warnings => false, extra_warnings => false
+            p.oid, bound.relation, fatal_errors => true, other_warnings => false, extra_warnings => false
            ) AS c
      WHERE p.pronamespace = ANY (%s::regnamespace[]) AND c.level = 'error'
      ORDER BY 1, 2

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     auto_deploy: bool = Field(description="Whether `make up` deploys without asking")
     backup_before_deploy: bool = Field(description="Whether a deploy first keeps the schema, and what it would destroy")
-    validate_generated: bool = Field(default=True, description="Whether plans are rehearsed, and functions checked before a deploy commits")
+    validate_generated: bool = Field(default=True, description="Whether a deploy has plpgsql_check look at every function once it is done")
     no_cron: bool = Field(default=False, description="Leave pg_cron alone: for databases that come and go, which its jobs would outlive")
     deploy_lock_timeout_ms: int = Field(default=500, ge=1, le=500, description="How long a deploy waits for a lock of live work")
     deploy_attempts: int = Field(default=20, ge=1, le=1000, description="How often a deploy that met a lock begins again")

@@ -10,6 +10,9 @@ from codegen import cron, generate, pgstac, plan, plpgsql
 from codegen.connection import connect_to
 from codegen.deploy import Report
 
+_SHAPES = {"table", "view", "column", "type", "schema"}
+"""Differences under which functions may name what is not there."""
+
 SCHEMAS = ("app", "platform", "geo", "h3", "pgstac")
 
 
@@ -19,7 +22,11 @@ def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
         found = [f"missing    schema {schema}" for schema in _missing_schemas(connection)]
         if not {"missing    schema app", "missing    schema platform"} & set(found):
             found += plan.differences(connection)
-            found += _functions(connection, report)
+            if any(line.split()[1] in _SHAPES for line in found):
+                # Of no use, and not without danger: on tables that lack columns plpgsql_check 2.3 was seen to end its server process.
+                report("functions were not checked: what they work on differs; mend that first")
+            else:
+                found += _functions(connection, report)
         found += _pgstac(connection)
         if with_cron:
             found += _cron(connection, dsn, report)

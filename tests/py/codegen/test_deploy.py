@@ -148,14 +148,14 @@ def test_drift_in_each_kind_of_object_is_found_named_and_repaired(database: Data
             connection.execute(drift.encode())
         found = {line.partition("\n")[0] for line in verify.verify(database.dsn(), lambda _: None, with_cron=False)}
         assert set(ALTERED.values()) - found == set()
-        before = deployments(connection)
+        before, planned = deployments(connection), plan.differences(connection)
         with pytest.raises(RefusedError) as refused:
             run(database)
         assert (
             refused.value.remedy.partition(": ")[2] == "--allow 'public-interface:app.heartbeat(text)' --allow table-rewrite:app.job_stages"
         )
         assert deployments(connection) == before
-        assert {line.partition("\n")[0] for line in plan.differences(connection)} == found
+        assert plan.differences(connection) == planned
     meant = ["public-interface:app.heartbeat(text)", "table-rewrite:app.job_stages"]
     deploy.deploy(database.dsn(), lambda _: None, with_cron=False, allowed=meant)
     assert verify.verify(database.dsn(), lambda _: None, with_cron=False) == []
@@ -167,7 +167,7 @@ def test_what_somebody_else_made_is_named_and_left_alone_until_it_is_allowed_to_
         connection.execute(made.encode())
         assert run(database) == ["left alone: table app.notes, of postgres", "nothing to do"]
         assert verify.verify(database.dsn(), lambda _: None, with_cron=False) == ["unexpected table app.notes, of postgres"]
-        with pytest.raises(RefusedError, match="data-loss:app.notes"):
+        with pytest.raises(RefusedError, match=r"data-loss: app\.notes"):
             deploy.deploy(database.dsn(), lambda _: None, with_cron=False, allowed=["drop-stranger:app.notes"])
         assert connection.execute("SELECT n FROM app.notes").fetchall() == [(1,)]
         deploy.deploy(database.dsn(), lambda _: None, with_cron=False, allowed=["drop-stranger:app.notes", "data-loss:app.notes"])
