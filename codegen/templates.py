@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 
 from codegen.ddl import Statement
+from codegen.messages import contract
 from codegen.models.app import TASK_BITS
 from codegen.models.enums import ENUMS, Status
 from codegen.quoting import name, text
@@ -67,6 +68,7 @@ def context() -> dict[str, Any]:
         "task_bits": TASK_BITS,
         "task_mask": 2**TASK_BITS - 1,
         "version": version(),
+        "contract": contract,
         "request_jobs": _request_jobs(names["request_type"]),
         "unpublish_jobs": _unpublish_jobs(names["request_type"]),
     }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg
 
 from codegen.connection import RefusedError, resolve_dsn
+from codegen.messages import contract
 from workers.backoff import Backoff
 from workers.connections import open_connection
 from workers.errors import ConfigurationError, TaskError
+from workers.identity import software_version
 from workers.logs import process_log
 from workers.registry import Handler, check_handlers, load_handlers
 from workers.storage import Storage
@@ -46,10 +49,8 @@ def check_database(patience: float = PATIENCE) -> None:
     while True:
         try:
             with open_connection("check") as connection:
-                row = connection.execute(
-                    "SELECT to_regprocedure('app.turn(text, jsonb, text[], integer)') IS NOT NULL"
-                    " AND has_function_privilege(to_regprocedure('app.turn(text, jsonb, text[], integer)'), 'EXECUTE')"
-                ).fetchone()
+                _check_engine(connection)
+                return
         except RefusedError as error:  # its message names what is missing, and the remedy
             raise ConfigurationError(str(error)) from error
         except (psycopg.ProgrammingError, psycopg.errors.InsufficientPrivilege) as error:
@@ -64,10 +65,33 @@ def check_database(patience: float = PATIENCE) -> None:
             delay = backoff.delay()
             process_log().warning("waiting for the database", error=message, retry_in=round(delay, 1))
             time.sleep(delay)
-        else:
-            if row is None or not row[0]:
-                raise _not_deployed("there is no app.turn that this role may execute")
-            return
+
+
+def _check_engine(connection: psycopg.Connection[Any]) -> None:
+    """The engine is there, this role may call it, and it keeps the contract that these workers rely on."""
+    row = connection.execute(
+        "SELECT has_function_privilege(to_regprocedure('app.turn(text, jsonb, text[], integer)'), 'EXECUTE'),"
+        " to_regprocedure('app.worker_contract()') IS NOT NULL"
+    ).fetchone()
+    if row is None or not row[0]:
+        raise _not_deployed("there is no app.turn that this role may execute")
+    if not row[1]:
+        raise _too_old("it comes from before there was app.worker_contract")
+    oldest, newest, version = connection.execute("SELECT oldest, newest, software_version FROM app.worker_contract()").fetchall()[0]
+    if newest < contract.NEWEST:
+        raise _too_old(f"geomill {version} was deployed there, with contract {newest}")
+    if oldest > contract.NEWEST:
+        raise ConfigurationError(
+            f"the database is too new for these workers: geomill {version} was deployed there and keeps contracts from {oldest} on, "
+            f"geomill {software_version()} relies on {contract.NEWEST}. Start the workers of geomill {version}"
+        )
+
+
+def _too_old(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the database is too old for these workers: {why}; geomill {software_version()} relies on contract {contract.NEWEST}. "
+        "Run `make deploy` first, then start the workers"
+    )
 
 
 def _not_deployed(why: str) -> ConfigurationError:

@@ -5252,6 +5252,22 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.why(text) TO geomill_worker, geomill_admin;
 
+-- app.worker_contract: which workers this database can serve.
+--
+-- A worker asks before it claims anything. codegen/messages/contract.py says what the numbers mean.
+--
+-- Guarantees  Workers that rely on a contract from oldest to newest find every function that they call.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.worker_contract()
+RETURNS TABLE (oldest integer, newest integer, software_version text)
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 1, 1, '0.1.0'::text;
+$$;
+GRANT EXECUTE ON FUNCTION app.worker_contract() TO geomill_worker;
+
 -- app.worker_key: the key of a living worker, which is registered if it is new.
 --
 -- Locks       worker row, when it registers.

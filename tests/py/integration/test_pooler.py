@@ -84,11 +84,11 @@ def test_fan_in_is_exact(engine_database: Database, engine_pool: PooledDatabase,
     with engine_database.connect() as admin:
         admin.execute("SELECT tests.given_workflow('race', %s)", (Jsonb(RACE.obj),))
         admin.execute("CREATE TABLE tests_effects (task_id bigint, attempt integer)")
-        admin.execute("SELECT app.submit_job('race', jsonb_build_object('n', 10, 'i', i)) FROM generate_series(1, 100) AS i")
+        admin.execute("SELECT app.submit_job('race', jsonb_build_object('n', 10, 'i', i)) FROM generate_series(1, 50) AS i")
         tally = drain(engine_pool.dsn(), admin, processes=16, seconds=60)
         assert tally.unexpected == []
         assert tally.deadlocks == 0
-        assert one(admin, "SELECT count(*) FROM app.jobs WHERE status = 'completed'") == 100
+        assert one(admin, "SELECT count(*) FROM app.jobs WHERE status = 'completed'") == 50
         assert one(admin, "SELECT count(*) FROM app.janitor_runs") == 0
         assert_invariants(admin)
 

@@ -41,8 +41,9 @@ EXECUTES: Mapping[Role, str] = {
         app.require_read_committed app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job app.set_cap
         app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_retire_items
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
-        app.submit_job_with_options app.turn app.unschedule_job app.why geo.geometry_problem geo.update_updated_at_column
-        h3.update_updated_at_column platform.begin_delivery platform.record_failed_call platform.record_rejects
+        app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
+        geo.update_updated_at_column h3.update_updated_at_column platform.begin_delivery platform.record_failed_call
+        platform.record_rejects
     """,
     "admin": """
         app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.dead_letters app.job_progress app.list_jobs

@@ -363,6 +363,36 @@ class TestStart:
         engine.connection.execute("REVOKE USAGE ON SCHEMA app FROM geomill_worker")
         assert "make deploy" in self.refused(workers(), engine)
 
+    @pytest.mark.parametrize(
+        ("contract", "said"),
+        [
+            ("SELECT 0, 0, '0.0.9'::text", ["too old", "geomill 0.0.9", "make deploy"]),
+            ("SELECT 98, 99, '9.9.0'::text", ["too new", "geomill 9.9.0", "Start the workers of geomill 9.9.0"]),
+            (None, ["too old", "make deploy"]),
+        ],
+    )
+    def test_a_database_of_another_version(self, workers: StartWorkers, engine: Engine, contract: str | None, said: list[str]) -> None:
+        engine.submit("hello_world", {"n": 1})
+        if contract is None:
+            engine.connection.execute("DROP FUNCTION app.worker_contract()")
+        else:
+            head = "CREATE OR REPLACE FUNCTION app.worker_contract() RETURNS TABLE (oldest integer, newest integer, software_version text)"
+            engine.connection.execute(f"{head} LANGUAGE sql AS $$ {contract} $$".encode())
+        error = self.refused(workers(), engine)
+        assert all(words in error for words in said), error
+
+    def test_a_database_that_still_keeps_an_older_contract(self, workers: StartWorkers, engine: Engine) -> None:
+        """Workers live through a deploy: the shapes that they call stay for one release."""
+        head = "CREATE OR REPLACE FUNCTION app.worker_contract() RETURNS TABLE (oldest integer, newest integer, software_version text)"
+        engine.connection.execute(f"{head} LANGUAGE sql AS $$ SELECT 1, 2, '9.9.0'::text $$".encode())
+        job_id = engine.submit("hello_world", {"n": 1})
+        assert workers("--processes", "1", "--until-idle").wait() == 0
+        assert engine.job(job_id)["status"] == "completed"
+
+    def test_an_identity_without_a_login(self, workers: StartWorkers, engine: Engine) -> None:
+        environment = {"GEOMILL_IDENTITY": "system", "GEOMILL_DSN_WORKER": "host=127.0.0.1"}
+        assert "GEOMILL_IDENTITY_LOGIN" in self.refused(workers(environment=environment), engine)
+
     def test_no_connection_string(self, workers: StartWorkers, engine: Engine, tmp_path: Path) -> None:
         environment = {"GEOMILL_DSN_WORKER": "", "GEOMILL_HOME": str(tmp_path)}
         assert "no connection string" in self.refused(workers(environment=environment), engine)
