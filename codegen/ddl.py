@@ -132,13 +132,23 @@ def triggers(made: Table) -> list[Statement]:
             continue
         trigger = f"trg_{made.name}_{column.name}"
         # AFTER, so that no tuple is locked twice; OF, so that other updates pay nothing; WHEN, so that a transition that is
-        # allowed queues nothing and calls nothing.
+        # allowed queues nothing and calls nothing. Every UPDATE reads and plans the condition anew: where most rows go one way, it
+        # names that way only, and the function is given the others.
+        arguments = [text(column.name)]
+        hot = column.status.hot()
+        if hot:
+            ways = [sql.SQL("OLD.{0} = {1} AND NEW.{0} = {2}").format(name(column.name), literal(old), literal(new)) for old, new in hot]
+            condition = sql.SQL("NOT ({})").format(sql.SQL(" OR ").join(ways))
+            others = [(old, new) for old, news in column.status.transitions().items() for new in news if (old, new) not in hot]
+            arguments += [text(f"{old}>{new}") for old, new in others]
+        else:
+            condition = sql.SQL("OLD.{0} IS DISTINCT FROM NEW.{0} AND NOT {1}").format(name(column.name), _allowed(column, column.status))
         create = sql.SQL(
             "CREATE OR REPLACE TRIGGER {trigger} AFTER UPDATE OF {column} ON {table}\n    FOR EACH ROW\n"
-            "    WHEN (OLD.{column} IS DISTINCT FROM NEW.{column} AND NOT {allowed})\n    EXECUTE FUNCTION {function}({argument});"
+            "    WHEN ({condition})\n    EXECUTE FUNCTION {function}({arguments});"
         ).format(
-            trigger=name(trigger), column=name(column.name), table=it, allowed=_allowed(column, column.status),
-            function=name(made.schema, "refuse_transition"), argument=text(column.name),
+            trigger=name(trigger), column=name(column.name), table=it, condition=condition,
+            function=name(made.schema, "refuse_transition"), arguments=sql.SQL(", ").join(arguments),
         )  # fmt: skip
         result.append(_trigger(made, trigger, create))
     return result

@@ -156,7 +156,8 @@ def _table(model: type[TableModel], types: EnumNames, keys: Keys) -> Table:
         columns.append(_column(field, info, column, made, where))
         if made.status or field == "updated_at":
             _named("trg", options.name, field)
-        checks += [Check(_named(options.name, field, suffix=suffix), expression) for suffix, expression in made.checks]
+        if options.no_column_checks is None:
+            checks += [Check(_named(options.name, field, suffix=suffix), expression) for suffix, expression in made.checks]
         if column.unique:
             uniques.append(Unique(_named(options.name, field, suffix="key"), (field,)))
         if column.refers_to and (column.references or column.refers_to not in keys):

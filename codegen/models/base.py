@@ -89,6 +89,8 @@ class TableOptions:
     unlogged: bool = False
     only_these_indexes: str | None = None
     """Why the index strategy (foreign keys, status, timestamps) does not apply: a hot table pays for each index."""
+    no_column_checks: str | None = None
+    """Why the bounds of its fields are the model's alone: each UPDATE reads and plans every CHECK of the table anew."""
     renamed_from: str | None = None
     """What the table was called until now, in the same schema: its rows are kept."""
 
@@ -107,6 +109,7 @@ def table(
     storage: dict[str, str] | None = None,
     unlogged: bool = False,
     only_these_indexes: str | None = None,
+    no_column_checks: str | None = None,
     renamed_from: str | None = None,
 ) -> TableOptions:
     """The table behind a model class; see `TableOptions` for the meaning of each argument."""
@@ -123,6 +126,7 @@ def table(
         storage=dict(storage or {}),
         unlogged=unlogged,
         only_these_indexes=only_these_indexes,
+        no_column_checks=no_column_checks,
         renamed_from=renamed_from,
     )
 

@@ -30,6 +30,11 @@ class Status(DatabaseEnum):
         """From each label, the labels that may follow."""
         return {cls(old): tuple(cls(new) for new in news) for old, news in _TRANSITIONS[cls.__name__].items()}
 
+    @classmethod
+    def hot(cls) -> tuple[tuple[Status, Status], ...]:
+        """Transitions so frequent that the trigger's condition names them alone; none: it names every allowed one."""
+        return ()
+
 
 class JobStatus(Status):
     """Where a job stands."""
@@ -62,6 +67,11 @@ class TaskStatus(Status):
     FAILED = "failed"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
+
+    @classmethod
+    def hot(cls) -> tuple[tuple[Status, Status], ...]:
+        """What every task does."""
+        return ((cls.PENDING, cls.PROCESSING), (cls.PROCESSING, cls.COMPLETED))
 
 
 class RequestStatus(Status):

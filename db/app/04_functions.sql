@@ -524,11 +524,14 @@ GRANT EXECUTE ON FUNCTION app.claim_tasks(text, text[], integer) TO geomill_work
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.clock()
 RETURNS timestamptz
-LANGUAGE sql
+-- PL/pgSQL keeps its compiled form for the session; an SQL function that cannot be inlined is planned anew by each statement.
+LANGUAGE plpgsql
 VOLATILE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT pg_catalog.clock_timestamp();
+BEGIN
+    RETURN pg_catalog.clock_timestamp();
+END;
 $$;
 GRANT EXECUTE ON FUNCTION app.clock() TO geomill_api, geomill_worker, geomill_admin;
 
@@ -751,6 +754,28 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.dead_letters(text, text, integer, timestamptz) TO geomill_admin;
 
+-- app.due_tasks: pending tasks whose time has come: retries, and what was given back.
+--
+-- Guarantees  At most max_tasks of the given types, those that are due longest first within each type; locked. Never waits.
+-- Locks       task rows, SKIP LOCKED.
+CREATE OR REPLACE FUNCTION app.due_tasks(task_types text[], max_tasks integer, this_moment timestamptz)
+RETURNS bigint[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT candidate.task_id
+          FROM unnest(due_tasks.task_types) AS one (task_type)
+         CROSS JOIN LATERAL (
+               SELECT t.task_id FROM app.tasks AS t
+                WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL
+                  AND t.task_type = one.task_type AND t.run_at <= due_tasks.this_moment
+                ORDER BY t.run_at LIMIT due_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
+         LIMIT due_tasks.max_tasks);
+END;
+$$;
+
 -- app.fail_task: end one attempt of a task with an error.
 --
 -- The task waits for another attempt where its job type's policy and the error both allow one; else it is
@@ -834,7 +859,7 @@ BEGIN
         DELETE FROM app.capped_stages AS c WHERE c.stage_id = open_one.stage_id;
         -- And once more: a pause may have parked it between the two.
         DELETE FROM app.parked_stages AS p WHERE p.stage_id = open_one.stage_id;
-        UPDATE app.tasks AS t SET status = 'cancelled'::app.task_status, completed_at = this_moment
+        UPDATE app.tasks AS t SET status = 'cancelled'::app.task_status, completed_at = this_moment, run_at = NULL
          WHERE t.task_id = ANY (ARRAY(
                    SELECT o.task_id FROM app.tasks AS o
                     WHERE o.task_id BETWEEN open_one.stage_id << 24 AND open_one.last_task_id
@@ -1131,32 +1156,30 @@ GRANT EXECUTE ON FUNCTION app.hold_task(bigint, integer) TO geomill_worker;
 -- app.hold_worker: write into the worker's own row what it has claimed, drop what it no longer has, and note that it is alive.
 --
 -- The set of running tasks lives here, and not in an index on tasks, because an index with `processing` in its
--- predicate halves the throughput. The ordinary turn reports all that the worker held; only where it did not is each
--- held task looked up.
+-- predicate halves the throughput. The ordinary turn reports all that the worker held, and writes the row itself; here is
+-- the other: each held task is looked up.
 --
--- Guarantees  A worker that was declared dead is refused: the whole turn rolls back, nothing it claimed is lost.
+-- Guarantees  In ascending order of the ids, each task once. A worker that was declared dead is refused: the whole turn rolls
+--             back, nothing it claimed is lost.
 -- Locks       worker row (its own; only its heartbeat and the janitor compete).
 -- Errors      GM409 stopped or declared dead.
-CREATE OR REPLACE FUNCTION app.hold_worker(worker_key integer, reported bigint[], taken bigint[], attempts integer[], this_moment timestamptz)
+CREATE OR REPLACE FUNCTION app.hold_worker(worker_key integer, taken bigint[], attempts integer[], this_moment timestamptz)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE app.workers AS w
-       SET holding = hold_worker.taken, holding_attempts = hold_worker.attempts, last_beat = hold_worker.this_moment
-     WHERE w.worker_key = hold_worker.worker_key AND w.status = 'alive'::app.worker_status AND w.holding = hold_worker.reported;
-    IF FOUND THEN
-        RETURN;
-    END IF;
-    UPDATE app.workers AS w
-       SET holding = kept.tasks || hold_worker.taken, holding_attempts = kept.attempts || hold_worker.attempts, last_beat = hold_worker.this_moment
-      FROM (SELECT coalesce(array_agg(h.task_id ORDER BY h.position), '{}') AS tasks,
-                   coalesce(array_agg(h.attempt ORDER BY h.position), '{}') AS attempts
-              FROM app.workers AS o
-             CROSS JOIN unnest(o.holding, o.holding_attempts) WITH ORDINALITY AS h (task_id, attempt, position)
-              JOIN app.tasks AS t ON t.task_id = h.task_id AND t.attempt = h.attempt AND t.status = 'processing'::app.task_status
-             WHERE o.worker_key = hold_worker.worker_key) AS kept
+       SET holding = held.tasks, holding_attempts = held.attempts, last_beat = hold_worker.this_moment
+      FROM (SELECT coalesce(array_agg(h.task_id ORDER BY h.task_id), '{}') AS tasks,
+                   coalesce(array_agg(h.attempt ORDER BY h.task_id), '{}') AS attempts
+              FROM (SELECT k.task_id, k.attempt
+                      FROM app.workers AS o
+                     CROSS JOIN unnest(o.holding, o.holding_attempts) AS k (task_id, attempt)
+                      JOIN app.tasks AS t ON t.task_id = k.task_id AND t.attempt = k.attempt AND t.status = 'processing'::app.task_status
+                     WHERE o.worker_key = hold_worker.worker_key
+                    UNION ALL
+                    SELECT n.task_id, n.attempt FROM unnest(hold_worker.taken, hold_worker.attempts) AS n (task_id, attempt)) AS h) AS held
      WHERE w.worker_key = hold_worker.worker_key AND w.status = 'alive'::app.worker_status;
     IF NOT FOUND THEN
         PERFORM app.raise_problems('GM409', app.problem('WORKER_DEAD', 'system', 'worker_id', NULL,
@@ -1259,7 +1282,7 @@ BEGIN
         SELECT r.stage_id, r.job_id, r.task_type, r.created_at, r.last_task_id,
                (SELECT t.task_id FROM app.ready_stages AS p
                  CROSS JOIN LATERAL (SELECT f.task_id FROM app.tasks AS f
-                                      WHERE f.status = 'pending'::app.task_status AND f.run_at IS NULL AND f.task_id > p.low AND f.task_id <= p.high
+                                      WHERE f.status = 'pending'::app.task_status AND f.run_at IS NULL AND f.attempt = 0 AND f.task_id > p.low AND f.task_id <= p.high
                                       ORDER BY f.task_id LIMIT 1) AS t
                  WHERE p.stage_id = r.stage_id) AS first_fresh
           FROM running AS r
@@ -1935,24 +1958,28 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    wanted record;
+    only_stage CONSTANT bigint := lock_jobs.task_ids[1] >> 24;
 BEGIN
-    PERFORM app.require_read_committed();
-    FOR wanted IN
-        SELECT hashtext(s.job_id) AS key,
-               bool_or((NOT s.armed AND s.last_task_id = ANY (lock_jobs.task_ids)) OR s.stage_id = ANY (exclusive.stages)) AS is_exclusive
-          FROM (SELECT ARRAY(SELECT i >> 24 FROM unnest(lock_jobs.alone) AS i) AS stages) AS exclusive,
-               app.stages AS s
-         WHERE s.stage_id = ANY (ARRAY(SELECT DISTINCT i >> 24 FROM unnest(lock_jobs.task_ids || lock_jobs.alone) AS i))
-         GROUP BY 1
-         ORDER BY 1
-    LOOP
-        IF wanted.is_exclusive THEN
-            PERFORM pg_advisory_xact_lock(71101, wanted.key);
-        ELSE
-            PERFORM pg_advisory_xact_lock_shared(71101, wanted.key);
-        END IF;
-    END LOOP;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM app.require_read_committed();
+    END IF;
+    -- The ordinary case by itself: one stage, so one lock.
+    IF cardinality(lock_jobs.alone) = 0 AND only_stage << 24 <= ALL (lock_jobs.task_ids)
+       AND only_stage << 24 | 16777215 >= ALL (lock_jobs.task_ids) THEN
+        PERFORM CASE WHEN NOT s.armed AND s.last_task_id = ANY (lock_jobs.task_ids) THEN pg_advisory_xact_lock(71101, hashtext(s.job_id)) IS NULL
+                     ELSE pg_advisory_xact_lock_shared(71101, hashtext(s.job_id)) IS NULL END
+           FROM app.stages AS s WHERE s.stage_id = only_stage;
+        RETURN;
+    END IF;
+    -- OFFSET 0: the locks are taken above the sort, so in its order.
+    PERFORM CASE WHEN wanted.is_exclusive THEN pg_advisory_xact_lock(71101, wanted.key) IS NULL
+                 ELSE pg_advisory_xact_lock_shared(71101, wanted.key) IS NULL END
+       FROM (SELECT hashtext(s.job_id) AS key,
+                    bool_or((NOT s.armed AND s.last_task_id = ANY (lock_jobs.task_ids)) OR s.stage_id = ANY (ARRAY(
+                        SELECT i >> 24 FROM unnest(lock_jobs.alone) AS i))) AS is_exclusive
+               FROM app.stages AS s
+              WHERE s.stage_id = ANY (ARRAY(SELECT DISTINCT i >> 24 FROM unnest(lock_jobs.task_ids || lock_jobs.alone) AS i))
+              GROUP BY 1 ORDER BY 1 OFFSET 0) AS wanted;
 END;
 $$;
 
@@ -1992,7 +2019,8 @@ DECLARE
     started varchar(64)[];
     job record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM app.stages AS s WHERE s.stage_id = ANY (mark_started.stage_ids) AND s.status = 'pending'::app.stage_status) THEN
+    -- IS TRUE, so that no plan goes by an index on the status: what is looked up by key here may be one of many that are open.
+    IF NOT EXISTS (SELECT FROM app.stages AS s WHERE s.stage_id = ANY (mark_started.stage_ids) AND (s.status = 'pending'::app.stage_status) IS TRUE) THEN
         RETURN;
     END IF;
     WITH begun AS (
@@ -2000,7 +2028,7 @@ BEGIN
          WHERE s.stage_id = ANY (ARRAY(
                    SELECT o.stage_id FROM app.stages AS o
                     WHERE o.stage_id = ANY (mark_started.stage_ids)
-                      AND o.status = 'pending'::app.stage_status
+                      AND (o.status = 'pending'::app.stage_status) IS TRUE
                       FOR UPDATE SKIP LOCKED))
         RETURNING s.job_id)
     SELECT array_agg(b.job_id) INTO started FROM begun AS b;
@@ -2011,7 +2039,7 @@ BEGIN
         UPDATE app.jobs AS j SET status = 'processing'::app.job_status, started_at = coalesce(j.started_at, app.clock())
          WHERE j.job_id = ANY (ARRAY(
                    SELECT o.job_id FROM app.jobs AS o
-                    WHERE o.job_id = ANY (started) AND o.status = 'pending'::app.job_status FOR UPDATE SKIP LOCKED))
+                    WHERE o.job_id = ANY (started) AND (o.status = 'pending'::app.job_status) IS TRUE FOR UPDATE SKIP LOCKED))
         RETURNING j.job_id, j.platform_request_id
     LOOP
         IF job.platform_request_id IS NOT NULL THEN
@@ -2051,8 +2079,18 @@ BEGIN
          WHERE s.stage_id = this.stage_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) RETURNING s.* INTO this;
         RETURN this.remaining > 0 OR app.finish_stage(this.stage_id);
     ELSIF mend_stage.fault = 'unreachable' THEN
+        -- Claimed once and pending without a time: no claim finds it until it is due.
+        UPDATE app.tasks AS t SET run_at = mend_stage.this_moment
+         WHERE t.task_id = ANY (ARRAY(
+                   SELECT o.task_id FROM app.tasks AS o
+                    WHERE o.task_id BETWEEN base AND this.last_task_id
+                      AND o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt > 0
+                    ORDER BY o.task_id FOR UPDATE));
         SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
-         WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id BETWEEN base AND this.last_task_id;
+         WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id BETWEEN base AND this.last_task_id;
+        IF lowest IS NULL THEN
+            RETURN true;
+        END IF;
         IF job.client_id IS NOT NULL AND NOT pg_try_advisory_xact_lock_shared(71106, hashtext(job.client_id)) THEN
             RETURN false;
         END IF;
@@ -2442,6 +2480,7 @@ DECLARE
     shared jsonb;
     wanted jsonb;
     base bigint;
+    first_task bigint;
     last_task bigint;
     stage_caps integer[];
     waits_until timestamptz;
@@ -2486,6 +2525,7 @@ BEGIN
             CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END, stage_caps, this_moment)
     RETURNING stages.stage_id INTO new_stage_id;
     base := new_stage_id << 24;
+    first_task := base;
 
     IF task_count IS NOT NULL THEN
         last_task := base + task_count - 1;
@@ -2497,7 +2537,7 @@ BEGIN
           FROM app.tasks AS t
          WHERE t.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id AND t.status = 'completed'::app.task_status;
         GET DIAGNOSTICS task_count = ROW_COUNT;
-        SELECT max(t.task_id) INTO last_task FROM app.tasks AS t WHERE t.task_id BETWEEN base AND base | mask;
+        SELECT min(t.task_id), max(t.task_id) INTO first_task, last_task FROM app.tasks AS t WHERE t.task_id BETWEEN base AND base | mask;
     ELSE
         IF definition.fan_out_from = 'parameters' THEN
             INSERT INTO app.task_inputs (task_id, item)
@@ -2542,9 +2582,9 @@ BEGIN
         is_delayed := job.status = 'pending'::app.job_status AND coalesce(job.run_at > this_moment, false);
         IF is_paused OR is_delayed OR is_unsure THEN
             INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
-            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at WHEN is_unsure THEN this_moment END, definition.task_type, rank, base - 1, last_task);
+            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at WHEN is_unsure THEN this_moment END, definition.task_type, rank, first_task - 1, last_task);
         ELSE
-            PERFORM app.make_ready(new_stage_id, definition.task_type, stage_caps, rank, base - 1, last_task);
+            PERFORM app.make_ready(new_stage_id, definition.task_type, stage_caps, rank, first_task - 1, last_task);
         END IF;
     END IF;
     UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id AND j.stage <> open_stage.stage;
@@ -2834,11 +2874,12 @@ GRANT EXECUTE ON FUNCTION app.redrive_task(bigint) TO geomill_worker, geomill_ad
 
 -- app.refuse_transition: the trigger that ends a change of status that its enum does not allow.
 --
--- The trigger's WHEN holds the transitions (generated from codegen/models/enums.py), so that this runs for refused ones only.
+-- The trigger's WHEN holds the transitions (generated from codegen/models/enums.py), so that this runs for refused ones only;
+-- or the frequent ones alone, and the others come as arguments.
 --
--- Arguments   the column.
+-- Arguments   the column; then the transitions allowed beside those of WHEN, as old>new.
 -- Locks       none.
--- Errors      GM409 always.
+-- Errors      GM409 where neither allows it.
 CREATE OR REPLACE FUNCTION app.refuse_transition()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -2850,6 +2891,9 @@ DECLARE
     said CONSTANT text := format('%s of %s.%s cannot go from %s to %s', TG_ARGV[0], TG_TABLE_SCHEMA, TG_TABLE_NAME, old_label, new_label);
     remedy CONSTANT text := 'look at the row again: it has moved since, or needs an explicit retry';
 BEGIN
+    IF TG_NARGS > 1 AND (old_label = new_label OR old_label || '>' || new_label = ANY (TG_ARGV)) THEN
+        RETURN NULL;
+    END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'GM409',
         MESSAGE = said,
@@ -4325,11 +4369,11 @@ BEGIN
     -- thousands of others were just being claimed.
     low := coalesce((SELECT r.low FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id),
                     (SELECT t.task_id - 1 FROM app.tasks AS t
-                      WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id BETWEEN base AND this.last_task_id
+                      WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id BETWEEN base AND this.last_task_id
                       ORDER BY t.task_id LIMIT 1), this.last_task_id);
     edge := least(low + small, this.last_task_id);
     SELECT count(*) INTO fresh FROM app.tasks AS t
-     WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id > low AND t.task_id <= edge;
+     WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > low AND t.task_id <= edge;
     SELECT count(*) AS running, count(*) FILTER (WHERE t.task_id > edge) AS beyond INTO held
       FROM app.workers AS w
      CROSS JOIN unnest(w.holding, w.holding_attempts) AS h (task_id, attempt)
@@ -4449,7 +4493,7 @@ BEGIN
         -- Of an armed stage all are counted, of another one is enough.
         SELECT count(*) INTO fresh
           FROM (SELECT FROM app.tasks AS t
-                 WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id > place.low AND t.task_id <= least(place.high, this.last_task_id)
+                 WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > place.low AND t.task_id <= least(place.high, this.last_task_id)
                  LIMIT CASE WHEN this.armed THEN most ELSE 1 END) AS o;
         IF fresh > 0 AND NOT this.armed THEN
             RETURN NULL;
@@ -4679,114 +4723,138 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.submit_job_with_options(text, jsonb, jsonb) TO geomill_worker, geomill_admin;
 
+-- app.take_more_tasks: the claim that one stage could not fill: due retries first, then fresh tasks of any stage, by rank.
+--
+-- Guarantees  What was claimed already and what is claimed here, at most max_tasks, in ascending order; and their stages.
+--             Exhausted stages are gone from ready_stages, as far as this claim met them.
+-- Locks       task rows and ready_stages rows, SKIP LOCKED.
+CREATE OR REPLACE FUNCTION app.take_more_tasks(
+    worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz, taken bigint[], taken_attempts integer[],
+    OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[]
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted text[] := take_more_tasks.task_types;
+    chosen bigint[];
+BEGIN
+    IF EXISTS (SELECT FROM app.paused_task_types) THEN
+        wanted := ARRAY(SELECT u FROM unnest(wanted) AS u WHERE NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = u));
+    END IF;
+    task_ids := taken;
+    attempts := taken_attempts;
+    stage_ids := ARRAY(SELECT DISTINCT i >> 24 FROM unnest(taken) AS i);
+    -- Round again only where nothing was found because exhausted stages filled the window: with them gone, it shows what is behind.
+    LOOP
+        chosen := CASE WHEN cardinality(task_ids) < max_tasks
+                       THEN app.due_tasks(wanted, max_tasks - cardinality(task_ids), this_moment) ELSE '{}' END;
+        IF cardinality(task_ids) + cardinality(chosen) < max_tasks THEN
+            chosen := chosen || ARRAY(
+                SELECT fresh.task_id
+                  FROM (SELECT r.low, r.high FROM app.ready_stages AS r
+                         WHERE r.task_type = ANY (wanted)
+                         ORDER BY r.rank, r.stage_id LIMIT 64) AS ready
+                 CROSS JOIN LATERAL (
+                       SELECT t.task_id FROM app.tasks AS t
+                        WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0
+                          AND t.task_id > ready.low AND t.task_id <= ready.high
+                        ORDER BY t.task_id LIMIT take_more_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS fresh
+                 LIMIT max_tasks - cardinality(task_ids) - cardinality(chosen));
+        END IF;
+        IF cardinality(chosen) > 0 THEN
+            WITH claimed AS (
+                UPDATE app.tasks AS t
+                   SET status = 'processing'::app.task_status, attempt = t.attempt + 1, worker_key = take_more_tasks.worker_key,
+                       started_at = this_moment, run_at = NULL
+                 WHERE t.task_id = ANY (chosen)
+                RETURNING t.task_id, t.attempt)
+            SELECT array_agg(n.task_id ORDER BY n.task_id), array_agg(n.attempt ORDER BY n.task_id), array_agg(DISTINCT n.task_id >> 24)
+              INTO task_ids, attempts, stage_ids
+              FROM (SELECT c.task_id, c.attempt FROM claimed AS c
+                    UNION ALL SELECT u.task_id, u.attempt FROM unnest(task_ids, attempts) AS u (task_id, attempt)) AS n;
+        END IF;
+        EXIT WHEN app.tidy_ready_stages(wanted, stage_ids) = 0 OR cardinality(task_ids) > 0;
+    END LOOP;
+END;
+$$;
+
 -- app.take_tasks: claim up to max_tasks tasks for a worker: due retries first, then fresh tasks by rank.
 --
 -- A claim costs the same with 1k and 1M waiting, and while an old transaction is open: it walks `ready_stages` by rank
 -- and enters each stage's key range above `low`, below which no fresh task lies; so it never wades through the dead
 -- prefix of the index. A stage's tasks commit together, so no late commit can land below its `low`.
 --
--- Guarantees  The tasks in ascending order, each with its attempt; and their stages. Never waits: what another claim has locked is skipped. Each task taken has a higher attempt than ever before.
+-- Guarantees  The tasks in ascending order, each with its attempt; their stages; and whether the first of a stage is among
+--             them. Never waits: what another claim has locked is skipped. Each task taken has a higher attempt than ever
+--             before.
 --             Whoever meets an exhausted stage removes it from ready_stages, and moves a `low` that lags behind.
 -- Locks       task rows and ready_stages rows, SKIP LOCKED. After it, this transaction must not wait for a task row.
 CREATE OR REPLACE FUNCTION app.take_tasks(
-    worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz, OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[]
+    worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz,
+    OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[], OUT has_first boolean
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- The plan must not depend on how full the tables were when it was made.
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-    wanted text[];
-    due bigint[] := ARRAY[]::bigint[];
-    fresh bigint[];
-    touched_far boolean;
-    first_place bigint;
-    lagging record;
-    lowest bigint;
-    dropped integer;
+    wanted text[] := take_tasks.task_types;
+    first record;
+    more record;
 BEGIN
-    task_ids := due;
-    attempts := ARRAY[]::integer[];
-    stage_ids := due;
+    task_ids := '{}';
+    attempts := '{}';
+    stage_ids := '{}';
+    has_first := false;
     IF max_tasks <= 0 THEN
         RETURN;
     END IF;
-    wanted := coalesce(take_tasks.task_types, ARRAY(SELECT DISTINCT d.task_type::text FROM app.job_stages AS d));
-    IF EXISTS (SELECT FROM app.paused_task_types) THEN
-        wanted := ARRAY(SELECT u FROM unnest(wanted) AS u WHERE NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = u));
+    IF wanted IS NULL THEN
+        wanted := ARRAY(SELECT DISTINCT d.task_type::text FROM app.job_stages AS d);
     END IF;
 
-    due := ARRAY(
-        SELECT candidate.task_id
-          FROM unnest(wanted) AS one (task_type)
-         CROSS JOIN LATERAL (
-               SELECT t.task_id FROM app.tasks AS t
-                WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL
-                  AND t.task_type = one.task_type AND t.run_at <= this_moment
-                ORDER BY t.run_at LIMIT take_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
-         LIMIT take_tasks.max_tasks);
-
-    -- Round again only where nothing was found because exhausted stages filled the window: with them gone, it shows what is behind.
-    LOOP
-        fresh := ARRAY[]::bigint[];
-        touched_far := false;
-        first_place := 1;
-        IF cardinality(due) < max_tasks THEN
-            SELECT coalesce(array_agg(taken.task_id), '{}'), min(taken.place),
-                   coalesce(bool_or(taken.task_id = taken.high OR taken.task_id - taken.low > 2000), false)
-              INTO fresh, first_place, touched_far
-              FROM (SELECT candidate.task_id, ready.place, ready.low, ready.high
-                      FROM (SELECT r.stage_id, r.low, r.high, row_number() OVER (ORDER BY r.rank, r.stage_id) AS place
-                              FROM app.ready_stages AS r
-                             WHERE r.task_type = ANY (wanted)
-                             ORDER BY r.rank, r.stage_id LIMIT 64) AS ready
-                     CROSS JOIN LATERAL (
-                           SELECT t.task_id FROM app.tasks AS t
-                            WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL
-                              AND t.task_id > ready.low AND t.task_id <= ready.high
-                            ORDER BY t.task_id LIMIT take_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
-                     LIMIT take_tasks.max_tasks - cardinality(due)) AS taken;
-        END IF;
-        EXIT WHEN NOT touched_far AND first_place = 1 AND cardinality(due) + cardinality(fresh) = max_tasks;
-
-        dropped := 0;
-        FOR lagging IN
-            SELECT r.stage_id, r.low, r.high FROM app.ready_stages AS r
-             WHERE r.stage_id IN (
-                       SELECT DISTINCT i >> 24 FROM unnest(fresh) AS i
-                       UNION
-                       (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.task_type = ANY (wanted)
-                         ORDER BY o.rank, o.stage_id LIMIT CASE WHEN cardinality(fresh) = 0 THEN 64 ELSE 8 END))
-               FOR UPDATE SKIP LOCKED
-        LOOP
-            -- Others' uncommitted claims still show as pending here, so a stage is dropped only when all are certain. What this
-            -- claim takes itself is left out of account here.
-            SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
-             WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.task_id > lagging.low AND t.task_id <= lagging.high
-               AND NOT t.task_id = ANY (fresh);
-            IF lowest IS NULL THEN
-                DELETE FROM app.ready_stages AS r WHERE r.stage_id = lagging.stage_id;
-                dropped := dropped + 1;
-            ELSIF lowest - 1 > lagging.low + 1000 THEN
-                UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
-            END IF;
-        END LOOP;
-        EXIT WHEN dropped = 0 OR cardinality(due) + cardinality(fresh) > 0;
-    END LOOP;
-
-    IF cardinality(due) + cardinality(fresh) > 0 THEN
+    -- The ordinary claim: nothing is due, and the first stage has enough.
+    SELECT r.stage_id, r.low, r.high, EXISTS (
+               SELECT FROM app.tasks AS t
+                WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted)) AS is_due
+      INTO first
+      FROM app.ready_stages AS r
+     WHERE r.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = r.task_type)
+     ORDER BY r.rank, r.stage_id LIMIT 1;
+    IF NOT first.is_due THEN
+        -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT.
         WITH taken AS (
             UPDATE app.tasks AS t
                SET status = 'processing'::app.task_status, attempt = t.attempt + 1, worker_key = take_tasks.worker_key,
                    started_at = this_moment, run_at = NULL
-             WHERE t.task_id = ANY (due || fresh)
+             WHERE t.task_id = ANY (ARRAY(
+                       SELECT o.task_id FROM app.tasks AS o
+                        WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0
+                          AND o.task_id > first.low AND o.task_id <= first.high
+                        ORDER BY o.task_id LIMIT take_tasks.max_tasks FOR UPDATE SKIP LOCKED))
             RETURNING t.task_id, t.attempt)
-        SELECT array_agg(n.task_id ORDER BY n.task_id), array_agg(n.attempt ORDER BY n.task_id), array_agg(DISTINCT n.task_id >> 24)
-          INTO task_ids, attempts, stage_ids FROM taken AS n;
+        SELECT coalesce(array_agg(n.task_id), '{}'), coalesce(array_agg(n.attempt), '{}') INTO task_ids, attempts FROM taken AS n;
+        IF cardinality(task_ids) > 0 THEN
+            stage_ids := ARRAY[first.stage_id];
+            has_first := task_ids[1] = first.low + 1;
+            -- Enough, and neither the stage's end nor far above its low: nothing is left to do.
+            IF task_ids[max_tasks] < first.high AND task_ids[max_tasks] - first.low <= 2000 THEN
+                RETURN;
+            END IF;
+        END IF;
     END IF;
+    more := app.take_more_tasks(take_tasks.worker_key, wanted, take_tasks.max_tasks, this_moment, task_ids, attempts);
+    has_first := has_first OR more.task_ids <> task_ids;
+    task_ids := more.task_ids;
+    attempts := more.attempts;
+    stage_ids := more.stage_ids;
 END;
 $$;
 
@@ -4832,6 +4900,47 @@ AS $$
      ORDER BY s.completed + s.failed DESC, s.task_type;
 $$;
 GRANT EXECUTE ON FUNCTION app.throughput(interval) TO geomill_admin;
+
+-- app.tidy_ready_stages: a claim that met the end of a stage, or none of the first, sets right what claims walk.
+--
+-- Exhausted stages go; a `low` that lags far behind moves up. Looked at are the stages of this claim and the first in rank:
+-- the first 64, as many as a claim looks at, where it found nothing.
+--
+-- Guarantees  A stage is dropped only when no fresh task is left for certain: claims that have not committed still show
+--             as pending here. Returns how many stages were dropped.
+-- Locks       ready_stages rows, SKIP LOCKED.
+CREATE OR REPLACE FUNCTION app.tidy_ready_stages(task_types text[], claimed bigint[])
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lagging record;
+    lowest bigint;
+    dropped integer := 0;
+BEGIN
+    -- A loop, because what is met is seldom more than one, and each is a range of its own.
+    FOR lagging IN
+        SELECT r.stage_id, r.low, r.high FROM app.ready_stages AS r
+         WHERE r.stage_id IN (
+                   SELECT c FROM unnest(tidy_ready_stages.claimed) AS c
+                   UNION
+                   (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.task_type = ANY (tidy_ready_stages.task_types)
+                     ORDER BY o.rank, o.stage_id LIMIT CASE WHEN cardinality(tidy_ready_stages.claimed) = 0 THEN 64 ELSE 8 END))
+           FOR UPDATE SKIP LOCKED
+    LOOP
+        SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
+         WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > lagging.low AND t.task_id <= lagging.high;
+        IF lowest IS NULL THEN
+            DELETE FROM app.ready_stages AS r WHERE r.stage_id = lagging.stage_id;
+            dropped := dropped + 1;
+        ELSIF lowest - 1 > lagging.low + 1000 THEN
+            UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
+        END IF;
+    END LOOP;
+    RETURN dropped;
+END;
+$$;
 
 -- app.transactions: open transactions on this server that hold vacuum back, and open holds of tasks, oldest first.
 --
@@ -4884,7 +4993,7 @@ GRANT EXECUTE ON FUNCTION app.transactions() TO geomill_admin;
 --             Every completion, retry, failure and advance of app.complete_task_and_check_stage and app.fail_task, for the
 --             whole batch at once. Sending the same turn again after a lost connection does no harm.
 -- Locks       job (advisory: shared; exclusive where it arms a stage or a failure may end a job), task rows in id order,
---             then claims (SKIP LOCKED), stage rows, job row, request row, own worker row.
+--             stage rows, job row, request row; then claims (SKIP LOCKED), own worker row.
 -- Errors      GM400 finished is not such an array · GM409 worker declared dead · GM422 arguments refused · 25001 not READ
 --             COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app.
@@ -4896,72 +5005,122 @@ RETURNS TABLE (
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
--- Compiling a plan would take a thousand times longer than running it.
+-- Planning or compiling would take longer than running: one plan serves every call, a nested loop over keys however full the
+-- tables were when it was made, so that rows are locked in the order of the ids.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
     me integer;
-    reported bigint[] := ARRAY[]::bigint[];
+    reported bigint[];
     attempts integer[];
     results jsonb[];
     errors jsonb[];
-    failing bigint[] := ARRAY[]::bigint[];
-    has_results boolean;
-    ended bigint[] := ARRAY[]::bigint[];
+    common_attempt integer;
+    stages bigint[];
+    failing bigint[] := '{}';
+    ended bigint[];
+    members bigint;
+    is_plain boolean;
+    is_as_held boolean;
+    is_counted boolean;
     failed record;
-    opened boolean := false;
     taken record;
-    this_moment CONSTANT timestamptz := app.clock();
 BEGIN
-    PERFORM app.require_batch(turn.max_tasks);
-    me := app.worker_key(turn.worker_id, turn.task_types);
-
-    IF coalesce(turn.finished, '[]') <> '[]' THEN
+    IF (turn.max_tasks BETWEEN 0 AND 10000) IS NOT TRUE THEN
+        PERFORM app.require_batch(turn.max_tasks);
+    END IF;
+    -- Only what is surely no report is sought here, in one pass in C: which element, and why, check_finished says.
+    IF jsonb_typeof(turn.finished) <> 'array'
+       OR jsonb_path_exists(turn.finished, 'strict $[*] ? ((@.task_id >= 0 && @.attempt >= 0) is unknown)') THEN
         PERFORM app.check_finished(turn.finished);
-        SELECT array_agg(f.task_id), array_agg(f.attempt), array_agg(f.result_data), array_agg(f.error),
-               coalesce(array_agg(f.task_id) FILTER (WHERE f.error IS NOT NULL), '{}'), bool_or(f.result_data IS NOT NULL)
-          INTO reported, attempts, results, errors, failing, has_results
-          FROM (SELECT r.task_id, r.attempt, nullif(r.result_data, 'null') AS result_data, nullif(r.error, 'null') AS error
-                  FROM jsonb_to_recordset(turn.finished) AS r (task_id bigint, attempt integer, result_data jsonb, error jsonb)
-                 ORDER BY r.task_id) AS f;
+    END IF;
+    SELECT coalesce(f.tasks, '{}'), f.attempts, f.results, f.errors, f.members, w.worker_key, w.holding = f.tasks
+      INTO reported, attempts, results, errors, members, me, is_as_held
+      FROM (SELECT array_agg(r.task_id) AS tasks, array_agg(r.attempt) AS attempts, array_agg(r.result_data) AS results, array_agg(r.error) AS errors,
+                   count(r.task_id) + count(r.attempt) + count(r.result_data) + count(r.error) AS members
+              FROM jsonb_to_recordset(turn.finished) AS r (task_id bigint, attempt integer, result_data jsonb, error jsonb)) AS f
+      LEFT JOIN app.workers AS w ON w.worker_id = turn.worker_id AND w.status = 'alive'::app.worker_status;
+    IF me IS NULL THEN
+        me := app.worker_key(turn.worker_id, turn.task_types);
+    END IF;
+
+    IF cardinality(reported) = 0 THEN
+        PERFORM app.require_read_committed();
+    ELSE
+        -- What is none of the four members is seen by their number.
+        IF members <> jsonb_array_length(jsonb_path_query_array(turn.finished, '$[*].*')) THEN
+            PERFORM app.check_finished(turn.finished);
+        END IF;
+        -- The ordinary report is of all that the worker holds, each task once and in order. Any other is brought into order,
+        -- for rows are locked in the order of their ids; of two attempts of one task the older is stale.
+        IF is_as_held IS NOT TRUE THEN
+            SELECT array_agg(f.task_id), array_agg(f.attempt), array_agg(f.result_data), array_agg(f.error)
+              INTO reported, attempts, results, errors
+              FROM (SELECT DISTINCT ON (r.task_id) r.task_id, r.attempt, r.result_data, r.error
+                      FROM unnest(reported, attempts, results, errors) AS r (task_id, attempt, result_data, error)
+                     ORDER BY r.task_id, r.attempt DESC) AS f;
+        END IF;
+        is_plain := members = 2 * cardinality(reported);
+        IF NOT is_plain THEN
+            failing := ARRAY(SELECT f.task_id FROM unnest(reported, errors) AS f (task_id, error) WHERE f.error IS NOT NULL);
+            IF cardinality(failing) > 0 THEN
+                PERFORM app.check_finished(turn.finished);
+            END IF;
+        END IF;
+        common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
+        -- Mostly one stage, and then no query is needed to say so.
+        IF (reported[1] >> 24) << 24 <= ALL (reported) AND reported[1] | 16777215 >= ALL (reported) THEN
+            stages := ARRAY[reported[1] >> 24];
+        ELSE
+            stages := ARRAY(SELECT DISTINCT i >> 24 FROM unnest(reported) AS i);
+        END IF;
         PERFORM app.lock_jobs(reported, failing);
+        -- A statement of its own after the locks: what it sees of `armed` stays so until this transaction ends.
         WITH done AS (
             UPDATE app.tasks AS t SET status = 'completed'::app.task_status, completed_at = this_moment
-              FROM unnest(reported, attempts, errors) AS f (task_id, attempt, error)
-             WHERE t.task_id = f.task_id AND t.attempt = f.attempt AND t.status = 'processing'::app.task_status AND f.error IS NULL
+             WHERE t.task_id = ANY (reported) AND t.attempt = coalesce(common_attempt, attempts[array_position(reported, t.task_id)])
+               AND t.status = 'processing'::app.task_status AND NOT t.task_id = ANY (failing)
             RETURNING t.task_id)
-        SELECT coalesce(array_agg(d.task_id), '{}') INTO ended FROM done AS d;
-        IF has_results THEN
+        SELECT coalesce(array_agg(d.task_id), '{}'),
+               EXISTS (SELECT FROM app.stages AS s WHERE s.stage_id = ANY (stages) AND (s.armed OR s.caps IS NOT NULL OR s.last_task_id = ANY (reported)))
+          INTO ended, is_counted FROM done AS d;
+        IF NOT is_plain THEN
             INSERT INTO app.task_results (task_id, result_data)
             SELECT f.task_id, f.result_data FROM unnest(reported, results) AS f (task_id, result_data)
              WHERE f.result_data IS NOT NULL AND f.task_id = ANY (ended);
         END IF;
-        FOR failed IN
-            SELECT f.task_id, f.attempt, f.error FROM unnest(reported, attempts, errors) AS f (task_id, attempt, error)
-             WHERE cardinality(failing) > 0 AND f.error IS NOT NULL
-        LOOP
-            IF app.give_up_attempt(failed.task_id, failed.attempt, failed.error) = 'failed'::app.task_status THEN
-                ended := ended || failed.task_id;
-            END IF;
-        END LOOP;
-    ELSE
-        PERFORM app.require_read_committed();
+        IF cardinality(failing) > 0 THEN
+            FOR failed IN
+                SELECT f.task_id, f.attempt, f.error FROM unnest(reported, attempts, errors) AS f (task_id, attempt, error) WHERE f.error IS NOT NULL
+            LOOP
+                IF app.give_up_attempt(failed.task_id, failed.attempt, failed.error) = 'failed'::app.task_status THEN
+                    ended := ended || failed.task_id;
+                END IF;
+            END LOOP;
+            PERFORM app.settle_all(ended);
+        ELSIF is_counted AND cardinality(ended) > 0 THEN
+            PERFORM app.settle(ended);
+        END IF;
     END IF;
 
     taken := app.take_tasks(me, turn.task_types, turn.max_tasks, this_moment);
-    IF cardinality(ended) > 0 THEN
-        IF cardinality(failing) > 0 THEN
-            opened := app.settle_all(ended);
-        ELSE
-            SELECT coalesce(bool_or(s.advanced), false) INTO opened FROM app.settle(ended) AS s;
-        END IF;
-        IF opened AND cardinality(taken.task_ids) = 0 THEN
-            taken := app.take_tasks(me, turn.task_types, turn.max_tasks, this_moment);
-        END IF;
+    -- The ordinary turn reports all that the worker held: then its row needs no second look.
+    UPDATE app.workers AS w
+       SET holding = taken.task_ids, holding_attempts = taken.attempts, last_beat = this_moment
+     WHERE w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported;
+    IF NOT FOUND THEN
+        PERFORM app.hold_worker(me, taken.task_ids, taken.attempts, this_moment);
     END IF;
-    PERFORM app.hold_worker(me, reported, taken.task_ids, taken.attempts, this_moment);
     IF cardinality(taken.task_ids) > 0 THEN
-        PERFORM app.mark_started(taken.stage_ids);
+        IF taken.has_first THEN
+            PERFORM app.mark_started(taken.stage_ids);
+        END IF;
         -- Stages and jobs are read once each, however many of their tasks are among these; inputs only where the fan-out made some.
         RETURN QUERY
         WITH stage AS MATERIALIZED (

@@ -32,14 +32,8 @@ CREATE OR REPLACE TRIGGER trg_stages_status AFTER UPDATE OF status ON app.stages
 
 CREATE OR REPLACE TRIGGER trg_tasks_status AFTER UPDATE OF status ON app.tasks
     FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
-        WHEN OLD.status = 'pending' THEN NEW.status IN ('processing', 'failed', 'skipped', 'cancelled')
-        WHEN OLD.status = 'processing' THEN NEW.status IN ('pending', 'completed', 'failed', 'skipped', 'cancelled')
-        WHEN OLD.status = 'failed' THEN NEW.status IN ('pending')
-        WHEN OLD.status = 'cancelled' THEN NEW.status IN ('pending')
-        ELSE false
-    END)
-    EXECUTE FUNCTION app.refuse_transition('status');
+    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>failed', 'pending>skipped', 'pending>cancelled', 'processing>pending', 'processing>failed', 'processing>skipped', 'processing>cancelled', 'failed>pending', 'cancelled>pending');
 
 CREATE OR REPLACE TRIGGER trg_workers_status AFTER UPDATE OF status ON app.workers
     FOR EACH ROW
