@@ -943,7 +943,7 @@ BEGIN
      WHERE j.job_id = this.job_id;
     outcome := CASE
         WHEN counts.failed = 0 THEN 'completed'::app.stage_status
-        WHEN counts.completed = 0 OR counts.failed > threshold * this.tasks THEN 'failed'::app.stage_status
+        WHEN counts.completed = 0 OR counts.failed > threshold::numeric * this.tasks THEN 'failed'::app.stage_status
         ELSE 'completed_with_errors'::app.stage_status
     END;
 
