@@ -10,6 +10,7 @@ rebuild              wipe app and pgstac and make them again; requests, clients,
 redeploy-app         the same for app alone
 redeploy-pgstac      the same for pgstac alone
 stac-clear           empty the catalogue
+pull                 the other way round: what the models would have to say for the database as it is (exit status 2 if anything)
 verify               whether everything that deploy makes is there and as it should be (exit status 2 if not)
 logins               give the roles logins, and write their connection strings
 dsn ROLE             print a connection string
@@ -25,7 +26,7 @@ from typing import get_args
 
 import psycopg
 
-from codegen import compare, deploy, generate, logins, plan, plan_file, rebuild, rollback, settings, verify
+from codegen import compare, deploy, generate, logins, plan, plan_file, pull, rebuild, rollback, settings, verify
 from codegen.connection import ROLES, as_role, connect_to, resolve_dsn
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
@@ -98,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--mode", required=True, choices=get_args(rebuild.Mode), help="items, or collections with them")
     _confirmable(command)
     command.set_defaults(run=_clear)
+
+    command = commands.add_parser("pull", help="what the models would have to say for the database as it is")
+    command.set_defaults(run=_pull)
 
     command = commands.add_parser("verify", help="check everything that deploy makes")
     command.add_argument("--no-cron", action="store_true", help="do not look for the job of pg_cron")
@@ -204,6 +208,14 @@ def _compare(parsed: argparse.Namespace) -> int:
     found = compare.compare(parsed.old, parsed.new)
     for line in found:
         print(line)
+    return DIFFERENT if found else 0
+
+
+def _pull(_: argparse.Namespace) -> int:
+    dsn = resolve_dsn("superuser")
+    with connect_to(dsn, application_name="geomill pull") as connection:
+        found = list(pull.listing(pull.pull(connection)))
+    print("\n".join(found) if found else f"{deploy.describe(dsn)} is as the models say")
     return DIFFERENT if found else 0
 
 
