@@ -255,8 +255,8 @@ def _record(connection: psycopg.Connection[Any], kind: str, statements: str) -> 
     connection.execute(
         """
         INSERT INTO app.schema_deployments
-            (kind, deployed_by, software_version, git_revision, fingerprint, catalog_fingerprint, sql, completed_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, clock_timestamp())
+            (kind, deployed_by, software_version, git_revision, fingerprint, catalog_fingerprint, sql, reverse_plan, completed_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())
         """,
         [
             "rebuild" if kind == "rebuild" else "redeploy",
@@ -266,6 +266,7 @@ def _record(connection: psycopg.Connection[Any], kind: str, statements: str) -> 
             generate.fingerprint(),
             catalog.fingerprint(catalog.read(connection, generate.SCHEMAS)),
             statements,
+            Jsonb({"irreversible": "what was wiped is gone"}),
         ],
     )
 
