@@ -94,8 +94,8 @@ redeploy-pgstac: $(VENV)  ## wipe and make again pgstac alone, and publish again
 stac-clear: $(VENV)  ## empty the catalogue: MODE=items or MODE=all (CONFIRM=yes)
 	@$(PYTHON) -m codegen stac-clear $(if $(MODE),--mode $(MODE)) $(CONFIRMED) $(ARGS)
 
-status: $(VENV)  ## requests, jobs, workers, the janitor: what is going on
-	@$(PYTHON) -m ops.psql owner --no-psqlrc --quiet --file ops/status.sql
+status: $(VENV)  ## what is going on, live; printed once where the output is no terminal, or with ARGS=--once
+	@exec $(PYTHON) -m ops.status $(ARGS)
 
 psql: $(VENV)  ## psql as ROLE (ARGS are psql's)
 	@exec $(PYTHON) -m ops.psql $(ROLE) $(ARGS)

@@ -146,6 +146,7 @@ class ReadyStage(Table):
     __table__: ClassVar[TableOptions] = table(
         schema="app", name="ready_stages", fillfactor=50,
         indexes=[Index(("rank", "stage_id"), name="idx_ready_stages_rank")], only_these_indexes=HOT,
+        grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
     stage_id: Annotated[int, Column(primary_key=True, refers_to="app.stages")] = Field(ge=1, lt=2**39, description="The stage")

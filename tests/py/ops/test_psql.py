@@ -36,12 +36,6 @@ def test_connects_as_the_role(module_database: Database) -> None:
     assert psql(module_database, "ddh", "-XAtc", "SELECT session_user").stdout == "ddh_v1\n"
 
 
-def test_status_reads_an_empty_database(module_database: Database) -> None:
-    done = psql(module_database, "owner", "--no-psqlrc", "--file", "ops/status.sql")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Open requests" in done.stdout
-
-
 def test_unknown_role_is_refused(module_database: Database) -> None:
     done = psql(module_database, "nobody")
     assert done.returncode != 0

@@ -76,7 +76,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
-        "app.capped_stages app.caps app.slots app.task_statistics": READS,
+        "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "h3.grids h3.reference_filters h3.grid_metadata": READS,
