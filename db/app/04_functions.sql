@@ -1280,11 +1280,12 @@ BEGIN
         SELECT s.stage_id, s.job_id, s.stage, s.task_type, s.created_at, s.last_task_id FROM app.stages AS s WHERE s.status = 'processing'::app.stage_status
     ), stages AS (
         SELECT r.stage_id, r.job_id, r.task_type, r.created_at, r.last_task_id,
-               (SELECT t.task_id FROM app.ready_stages AS p
+               coalesce((SELECT t.task_id FROM app.ready_stages AS p
                  CROSS JOIN LATERAL (SELECT f.task_id FROM app.tasks AS f
                                       WHERE f.status = 'pending'::app.task_status AND f.run_at IS NULL AND f.attempt = 0 AND f.task_id > p.low AND f.task_id <= p.high
                                       ORDER BY f.task_id LIMIT 1) AS t
-                 WHERE p.stage_id = r.stage_id) AS first_fresh
+                 WHERE p.stage_id = r.stage_id),
+                        (SELECT c.low + 1 FROM app.capped_stages AS c WHERE c.stage_id = r.stage_id)) AS first_fresh
           FROM running AS r
         UNION ALL
         SELECT s.stage_id, s.job_id, s.task_type, s.created_at, s.last_task_id, NULL
@@ -1303,7 +1304,9 @@ BEGIN
         SELECT r.stage_id, r.task_type, r.ready_at, r.first_fresh, t.task_id, t.status, t.attempt, t.started_at, t.completed_at
           FROM ranges AS r
           JOIN app.tasks AS t ON t.task_id BETWEEN r.low AND r.high
-         WHERE t.completed_at > since OR (t.completed_at IS NULL AND NOT (t.status = 'pending'::app.task_status AND t.run_at IS NULL))
+         WHERE t.completed_at > since OR (t.completed_at IS NULL
+                -- Not what was never claimed: fresh, or without a slot.
+                AND NOT (t.status = 'pending'::app.task_status AND t.attempt = 0 AND (t.run_at IS NULL OR t.run_at = 'infinity')))
     ), marked AS (
         INSERT INTO app.statistics_marks AS m (stage_id, lowest_open)
         SELECT r.stage_id, least(min(r.task_id) FILTER (WHERE r.completed_at IS NULL OR r.completed_at > until), min(r.first_fresh))
@@ -2052,7 +2055,7 @@ $$;
 -- app.mend_stage: mend one fault of a stage that app.stage_fault has named, by the functions everyone uses.
 --
 -- Guarantees  False, and nothing changed, where it cannot be mended yet: its running tasks may still be someone's.
--- Locks       as app.finish_stage, app.reclaim_tasks; client (advisory, shared, try), the stage's place among
+-- Locks       as app.finish_stage, app.reclaim_tasks; task rows in id order; client (advisory, shared, try), the stage's place among
 --             what is claimable. The caller holds the job's
 --             advisory lock, exclusive.
 CREATE OR REPLACE FUNCTION app.mend_stage(stage_id bigint, fault text, this_moment timestamptz)
@@ -2079,6 +2082,15 @@ BEGIN
          WHERE s.stage_id = this.stage_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) RETURNING s.* INTO this;
         RETURN this.remaining > 0 OR app.finish_stage(this.stage_id);
     ELSIF mend_stage.fault = 'unreachable' THEN
+        IF this.caps IS NOT NULL THEN
+            -- Under a cap they wait for slots, and app.janitor_slots gives them their place.
+            UPDATE app.tasks AS t SET run_at = 'infinity'
+             WHERE t.task_id = ANY (ARRAY(
+                       SELECT o.task_id FROM app.tasks AS o
+                        WHERE o.task_id BETWEEN base AND this.last_task_id AND o.status = 'pending'::app.task_status AND o.run_at IS NULL
+                        ORDER BY o.task_id FOR UPDATE));
+            RETURN true;
+        END IF;
         -- Claimed once and pending without a time: no claim finds it until it is due.
         UPDATE app.tasks AS t SET run_at = mend_stage.this_moment
          WHERE t.task_id = ANY (ARRAY(
@@ -2220,21 +2232,22 @@ BEGIN
         (8, 'geomill_longest_running_seconds', 'gauge', 'seconds', 'How long the longest of them has been running'),
         (9, 'geomill_stages_ready', 'gauge', NULL, 'Stages with tasks to be claimed'),
         (10, 'geomill_stages_parked', 'gauge', NULL, 'Stages that wait for their time, or whose client is paused'),
-        (11, 'geomill_oldest_ready_seconds', 'gauge', 'seconds', 'How long the oldest of the ready stages has been open'),
-        (12, 'geomill_jobs_open', 'gauge', NULL, 'Open jobs by status'),
-        (13, 'geomill_requests_open', 'gauge', NULL, 'Open requests by status'),
-        (14, 'geomill_oldest_request_seconds', 'gauge', 'seconds', 'How long the oldest open request has been waiting for its end'),
-        (15, 'geomill_webhooks', 'gauge', NULL, 'Webhooks that are not sent, by status'),
-        (16, 'geomill_workers', 'gauge', NULL, 'Workers whose heart beats, and those of the last hour that were declared dead'),
-        (17, 'geomill_paused', 'gauge', NULL, 'Paused task types and clients: 1 each'),
-        (18, 'geomill_janitor_last_run_timestamp_seconds', 'gauge', 'seconds', 'When the janitor last ran'),
-        (19, 'geomill_janitor_part_failed', 'gauge', NULL, '1 for a part of the janitor''s last run that failed'),
-        (20, 'geomill_janitor_part_seconds', 'gauge', 'seconds', 'How long each part of the janitor''s last run took'),
-        (21, 'geomill_stages_repaired', 'gauge', NULL, 'Stages, jobs and requests that the janitor had to repair in the last hour'),
-        (22, 'geomill_counted_until_timestamp_seconds', 'gauge', 'seconds', 'Until when tasks are counted in counters and histograms'),
-        (23, 'geomill_table_bytes', 'gauge', 'bytes', 'Size of the queue''s tables, and of their indexes'),
-        (24, 'geomill_table_dead_rows', 'gauge', NULL, 'Dead rows in the queue''s tables'),
-        (25, 'geomill_oldest_transaction_seconds', 'gauge', 'seconds', 'Age of the oldest open transaction on the server')
+        (11, 'geomill_stages_capped', 'gauge', NULL, 'Stages with tasks that wait for slots of a cap'),
+        (12, 'geomill_oldest_ready_seconds', 'gauge', 'seconds', 'How long the oldest of the ready stages has been open'),
+        (13, 'geomill_jobs_open', 'gauge', NULL, 'Open jobs by status'),
+        (14, 'geomill_requests_open', 'gauge', NULL, 'Open requests by status'),
+        (15, 'geomill_oldest_request_seconds', 'gauge', 'seconds', 'How long the oldest open request has been waiting for its end'),
+        (16, 'geomill_webhooks', 'gauge', NULL, 'Webhooks that are not sent, by status'),
+        (17, 'geomill_workers', 'gauge', NULL, 'Workers whose heart beats, and those of the last hour that were declared dead'),
+        (18, 'geomill_paused', 'gauge', NULL, 'Paused task types and clients: 1 each'),
+        (19, 'geomill_janitor_last_run_timestamp_seconds', 'gauge', 'seconds', 'When the janitor last ran'),
+        (20, 'geomill_janitor_part_failed', 'gauge', NULL, '1 for a part of the janitor''s last run that failed'),
+        (21, 'geomill_janitor_part_seconds', 'gauge', 'seconds', 'How long each part of the janitor''s last run took'),
+        (22, 'geomill_stages_repaired', 'gauge', NULL, 'Stages, jobs and requests that the janitor had to repair in the last hour'),
+        (23, 'geomill_counted_until_timestamp_seconds', 'gauge', 'seconds', 'Until when tasks are counted in counters and histograms'),
+        (24, 'geomill_table_bytes', 'gauge', 'bytes', 'Size of the queue''s tables, and of their indexes'),
+        (25, 'geomill_table_dead_rows', 'gauge', NULL, 'Dead rows in the queue''s tables'),
+        (26, 'geomill_oldest_transaction_seconds', 'gauge', 'seconds', 'Age of the oldest open transaction on the server')
     ), totals AS (
         SELECT s.task_type, sum(s.completed)::bigint AS completed, sum(s.failed)::bigint AS failed, sum(s.failed_attempts)::bigint AS failed_attempts,
                sum(s.run_seconds) AS run_seconds,
@@ -2282,6 +2295,8 @@ BEGIN
          CROSS JOIN LATERAL (VALUES ('geomill_stages_ready', r.stages::text), ('geomill_oldest_ready_seconds', r.oldest::text)) AS o (family, value)
         UNION ALL
         SELECT 'geomill_stages_parked', '', app.metric_labels('task_type', p.task_type), count(*)::text, 0 FROM app.parked_stages AS p GROUP BY p.task_type
+        UNION ALL
+        SELECT 'geomill_stages_capped', '', '', count(*)::text, 0 FROM app.capped_stages
         UNION ALL
         SELECT 'geomill_jobs_open', '', app.metric_labels('status', v.status::text), (SELECT count(*)::text FROM app.jobs AS j WHERE j.status = v.status), 0
           FROM unnest(ARRAY['pending'::app.job_status, 'processing'::app.job_status]) AS v (status)
@@ -4310,7 +4325,8 @@ GRANT EXECUTE ON FUNCTION app.stac_withdraw(text, integer, text, text) TO geomil
 -- completed. Where more than 2000 wait or have errors, or the stage was taken up again after its end, a sample of 1000 ids
 -- says how many: then exact is false, and the share is within about three points.
 --
--- Guarantees  The sum is the stage's number of tasks. delayed wait for a later time, the first of them until next_run_at.
+-- Guarantees  The sum is the stage's number of tasks. delayed wait for a later time, the first of them until next_run_at, or for
+--             a slot of their cap, or the end of a pause (run_at infinity).
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.stage_counts(
     stage_id bigint, OUT tasks bigint, OUT completed bigint, OUT failed bigint, OUT cancelled bigint, OUT running bigint, OUT ready bigint, OUT delayed bigint,
@@ -4359,7 +4375,7 @@ BEGIN
                count(*) FILTER (WHERE t.status = 'processing'::app.task_status),
                count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND coalesce(t.run_at <= this_moment, true)),
                count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment),
-               min(t.run_at) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment)
+               min(t.run_at) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment AND t.run_at < 'infinity')
           INTO completed, failed, cancelled, running, ready, delayed, next_run_at
           FROM app.tasks AS t WHERE t.task_id BETWEEN base AND this.last_task_id;
         RETURN;
@@ -4384,7 +4400,7 @@ BEGIN
     fresh := fresh + greatest(round((this.last_task_id - edge) * (tasks::numeric / span))::bigint - held.beyond, 0);
 
     SELECT count(*) AS read, count(*) FILTER (WHERE d.here) AS waiting, count(*) FILTER (WHERE d.here AND d.run_at > this_moment) AS delayed,
-           min(d.run_at) FILTER (WHERE d.here AND d.run_at > this_moment) AS next_run_at
+           min(d.run_at) FILTER (WHERE d.here AND d.run_at > this_moment AND d.run_at < 'infinity') AS next_run_at
       INTO due
       FROM (SELECT t.run_at, t.task_id BETWEEN base AND this.last_task_id AS here FROM app.tasks AS t
              WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL AND t.task_type = this.task_type
@@ -4404,7 +4420,8 @@ BEGIN
     -- completed_tasks stays from before where a stage was taken up again: then some may be cancelled.
     IF due.read > most OR wrong.read > most OR this.completed_tasks IS NOT NULL THEN
         exact := false;
-        SELECT greatest(count(*), 1)::numeric AS read, count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed,
+        SELECT greatest(count(*) FILTER (WHERE t.status <> 'processing'::app.task_status), 1)::numeric AS read,
+               count(*) FILTER (WHERE t.status = 'failed'::app.task_status) AS failed,
                count(*) FILTER (WHERE t.status IN ('cancelled'::app.task_status, 'skipped'::app.task_status)) AS cancelled,
                count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL) AS waiting,
                count(*) FILTER (WHERE t.status = 'pending'::app.task_status AND t.run_at > this_moment) AS delayed
@@ -4483,6 +4500,10 @@ DECLARE
 BEGIN
     SELECT s.* INTO this FROM app.stages AS s WHERE s.stage_id = stage_fault.stage_id AND s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status);
     IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF NOT this.armed AND EXISTS (SELECT FROM app.capped_stages AS c WHERE c.stage_id = this.stage_id) THEN
+        -- It waits for slots, after which app.janitor_slots looks.
         RETURN NULL;
     END IF;
     base := this.stage_id << 24;
@@ -4620,6 +4641,7 @@ AS $$
                    WHEN d.running > 0 THEN format('%s task(s) run and do not end', d.running)
                    WHEN NOT EXISTS (SELECT FROM app.workers AS w WHERE w.status = 'alive'::app.worker_status AND w.last_beat > m.at - interval '60 seconds'
                                        AND (w.task_types IS NULL OR d.task_type = ANY (w.task_types))) THEN format('no living worker claims %s', d.task_type)
+                   WHEN d.ready = 0 AND EXISTS (SELECT FROM app.capped_stages AS k WHERE k.stage_id = d.stage_id) THEN 'its cap has no free slot'
                    ELSE 'others are claimed before it' END AS reason,
                d.stage_id IS NULL OR d.fault IS NOT NULL AS is_broken, c.client_id AS paused_client, y.task_type AS paused_type
           FROM moment AS m
@@ -4633,6 +4655,7 @@ AS $$
                 WHEN n.paused_type IS NOT NULL AND n.ready > 0 THEN format('SELECT app.resume_task_type(%L)', n.paused_type)
                 WHEN n.running > 0 THEN 'see app.running_tasks(); what outlives its maximum run time is taken back'
                 WHEN n.reason LIKE 'no living%' THEN 'start workers: make workers'
+                WHEN n.reason LIKE 'its cap%' THEN 'app.set_cap, if there is room for more; app.running_tasks() shows who has the slots'
                 ELSE 'more workers, or a higher priority' END,
            n.ready, n.delayed, n.running, n.failed, n.platform_request_id
       FROM moment AS m
@@ -5260,7 +5283,8 @@ $$;
 
 -- app.waiting: what waits, and for what: a row for each open stage with tasks that nobody runs, in the order of claiming.
 --
---   waits_for     its time · its client, paused · its task type, paused · a worker that claims its type · its turn (place: how many
+--   waits_for     its time · its client, paused · its task type, paused · a worker that claims its type · a slot of its
+--                 cap · its turn (place: how many
 --                 stages of its type come first) · a retry's time
 --
 -- Guarantees  Costs the same whatever the number of tasks in a stage; counts as app.stage_counts.
@@ -5286,17 +5310,19 @@ BEGIN
         SELECT r.stage_id, r.task_type, r.rank, row_number() OVER (PARTITION BY r.task_type ORDER BY r.rank, r.stage_id) - 1 AS place
           FROM app.ready_stages AS r
     ), chosen AS (
-        SELECT s.stage_id, p.place, k.stage_id IS NOT NULL AS parked, k.run_at AS parked_until
+        SELECT s.stage_id, p.place, k.stage_id IS NOT NULL AS parked, k.run_at AS parked_until, c.stage_id IS NOT NULL AS capped
           FROM app.stages AS s
           LEFT JOIN placed AS p ON p.stage_id = s.stage_id
           LEFT JOIN app.parked_stages AS k ON k.stage_id = s.stage_id
+          LEFT JOIN app.capped_stages AS c ON c.stage_id = s.stage_id
          WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
-         ORDER BY coalesce(p.rank, k.rank), s.stage_id LIMIT waiting.limit_rows
+         ORDER BY coalesce(p.rank, c.rank, k.rank), s.stage_id LIMIT waiting.limit_rows
     )
     SELECT j.job_id, j.job_type, s.stage, s.name, s.task_type, n.ready, n.delayed, n.running,
            CASE WHEN c.client_id IS NOT NULL THEN format('its client, paused: %s', c.reason)
                 WHEN o.parked AND o.parked_until > m.at THEN 'its time'
                 WHEN y.task_type IS NOT NULL THEN format('its task type, paused: %s', y.reason)
+                WHEN n.ready = 0 AND o.capped THEN 'a slot of its cap'
                 WHEN n.ready = 0 AND n.delayed > 0 THEN 'a retry''s time'
                 WHEN NOT EXISTS (SELECT FROM app.workers AS w WHERE w.status = 'alive'::app.worker_status AND w.last_beat > m.at - interval '60 seconds'
                                     AND (w.task_types IS NULL OR s.task_type = ANY (w.task_types))) THEN 'a worker that claims its type'
