@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.py.vector.conftest import Mill
 
@@ -38,6 +41,26 @@ def test_everything_is_named_after_the_table(mill: Mill) -> None:
     assert done.value("count(*) FILTER (WHERE updated_at > created_at)") == 1
     [owner] = mill.rows("SELECT pg_get_userbyid(relowner) AS owner FROM pg_class WHERE oid = %s::regclass", done.table)
     assert owner["owner"] == "geomill_worker"
+
+
+def test_another_workers_login_replaces_what_one_published(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables belong to the group, whichever login made them: each worker can replace and remove them."""
+    login, password = f"geomill_test_{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
+    role = sql.Identifier(login)
+    mill.superuser.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE geomill_worker").format(role, sql.Literal(password)))
+    try:
+        server = urlsplit(mill.database.dsn())
+        with monkeypatch.context() as patch:
+            patch.setenv("GEOMILL_DSN_WORKER", f"postgresql://{login}:{password}@{server.hostname}:{server.port}/{mill.database.name}")
+            first = mill.ingest(mill.place("nc.gpkg"), dataset="handed_over")
+        owned = mill.rows("SELECT FROM pg_class WHERE relnamespace = 'geo'::regnamespace AND relowner = %s::regrole", login)
+        assert owned == []
+        second = mill.ingest(mill.place("naturalearth_lowres.shp"), dataset="handed_over", overwrite=True)
+        assert second.table == first.table
+        assert second.value("count(*)") == 177
+    finally:
+        mill.superuser.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        mill.superuser.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 def test_who_may_read(mill: Mill) -> None:
