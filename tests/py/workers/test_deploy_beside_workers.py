@@ -62,7 +62,11 @@ def test_workers_live_through_deploys(database: Database, workers: StartWorkers)
             before = completed()
             # More than was being done, so that at least one turn was begun with the new functions.
             submit()
-            wait_for(lambda before=before: completed() > before + 12, timeout=60)
+
+            def moved_on(than: int = before + 12) -> bool:
+                return bool(completed() > than)
+
+            wait_for(moved_on, timeout=60)
         wait_for(lambda: value(admin, "SELECT count(*) FROM app.jobs WHERE status NOT IN ('completed')") == 0, timeout=120)
         assert completed() == 2 * jobs * TASKS
         assert value(admin, "SELECT count(*) FROM app.task_errors") == 0
