@@ -121,7 +121,8 @@ def test_everything_is_as_it_was_but_the_engines_history(
 ) -> None:
     requests = published(ddh, source_root, workers)
     with database.connect() as admin:
-        # Others write into the catalogue as well, and a DBA has tables and settings of their own.
+        # More than a batch; others write into the catalogue as well, and a DBA has tables and settings of their own.
+        given_items(admin, 1100)
         admin.execute("SELECT pgstac.create_collection(pgstac.get_collection('ddh_vectors') || '{\"id\": \"theirs\"}')")
         admin.execute("UPDATE pgstac.collections SET partition_trunc = 'year' WHERE id = 'theirs'")
         admin.execute(
@@ -298,7 +299,7 @@ def test_killed_at_any_step_it_is_taken_up(phase: str, ddh: Ddh, database: Datab
         assert answered(admin, "SELECT count(*) FROM app.schema_deployments WHERE kind = 'rebuild'") == 1
 
 
-def given_items(admin: psycopg.Connection[Any], items: int = 1100) -> None:
+def given_items(admin: psycopg.Connection[Any], items: int = 60) -> None:
     """A collection with items, published as workers do."""
     admin.execute(
         """
