@@ -19,13 +19,16 @@ def cron_database(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def schedule(dsn: str, database: str, cron_home: str) -> bool:
-    """Schedule the janitor of a database; False if it was. Jobs of databases that are gone are removed."""
+    """Schedule the janitor of a database, and what keeps its history short; False if they were. Jobs of databases that are gone go."""
+    with connect_to(dsn, application_name="geomill cron") as connection:
+        kept = connection.execute("SELECT keep_days, batch FROM app.retention_policy() WHERE what = 'cron_runs'").fetchone()
+    keep_days, batch = kept or (None, None)
     with connect_to(with_database(dsn, cron_home), application_name="geomill cron") as connection:
         if not _installed(connection):
             connection.execute("CREATE EXTENSION pg_cron")
         # Several statements with parameters: the client has to put them in.
         with psycopg.ClientCursor(connection) as cursor:
-            cursor.execute(_SQL.encode(), {"database": database})
+            cursor.execute(_SQL.encode(), {"database": database, "keep_days": keep_days, "batch": batch})
             while cursor.nextset():
                 pass
             return cursor.rowcount > 0

@@ -1266,7 +1266,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    bounds CONSTANT double precision[] := app.histogram_bounds();
+    below CONSTANT double precision[] := ARRAY(SELECT -b FROM unnest(app.histogram_bounds()) AS b ORDER BY 1);
     since timestamptz := (SELECT max(r.counted_until) FROM app.janitor_runs AS r);
     until timestamptz;
     counted bigint;
@@ -1300,25 +1300,32 @@ BEGIN
           FROM stages AS s
           JOIN app.jobs AS j ON j.job_id = s.job_id
           LEFT JOIN app.statistics_marks AS m ON m.stage_id = s.stage_id
-    ), read AS MATERIALIZED (
-        SELECT r.stage_id, r.task_type, r.ready_at, r.first_fresh, t.task_id, t.status, t.attempt, t.started_at, t.completed_at
-          FROM ranges AS r
-          JOIN app.tasks AS t ON t.task_id BETWEEN r.low AND r.high
-         WHERE t.completed_at > since OR (t.completed_at IS NULL
-                -- Not what was never claimed: fresh, or without a slot.
-                AND NOT (t.status = 'pending'::app.task_status AND t.attempt = 0 AND (t.run_at IS NULL OR t.run_at = 'infinity')))
+    ), bucketed AS MATERIALIZED (
+        -- One pass over the tasks, and no copy of them: a row for each stage, minute and bucket. Minute NULL: still open.
+        SELECT e.stage_id, e.task_type, e.minute, e.status, e.run_bucket, e.wait_bucket, min(e.first_fresh) AS first_fresh, min(e.task_id) AS lowest,
+               count(*) AS tasks, sum(e.run) AS run, max(e.run) AS run_max, count(e.wait) AS waits, sum(e.wait) AS wait, max(e.wait) AS wait_max
+          FROM (SELECT v.stage_id, v.task_type, v.minute, v.status, v.first_fresh, v.task_id, v.run, v.wait,
+                       -- A value on a bound belongs to the bucket that it closes: counted from above.
+                       13 - width_bucket(-v.run, below) AS run_bucket, 13 - width_bucket(-v.wait, below) AS wait_bucket
+                  FROM (SELECT r.stage_id, r.task_type, r.first_fresh, t.task_id,
+                               CASE WHEN t.completed_at <= until THEN date_trunc('minute', t.completed_at) END AS minute,
+                               CASE WHEN t.completed_at <= until THEN t.status END AS status,
+                               -- date_part and not extract: that computes in numeric, and takes longer than all the rest.
+                               CASE WHEN t.completed_at <= until THEN greatest(date_part('epoch', t.completed_at - t.started_at), 0) END AS run,
+                               CASE WHEN t.completed_at <= until AND t.attempt = 1 THEN greatest(date_part('epoch', t.started_at - r.ready_at), 0) END AS wait
+                          FROM ranges AS r
+                          JOIN app.tasks AS t ON t.task_id BETWEEN r.low AND r.high
+                         WHERE t.completed_at > since
+                            OR (t.completed_at IS NULL
+                                -- Not what was never claimed: fresh, or without a slot.
+                                AND NOT (t.status = 'pending'::app.task_status AND t.attempt = 0 AND (t.run_at IS NULL OR t.run_at = 'infinity')))) AS v) AS e
+         GROUP BY 1, 2, 3, 4, 5, 6
     ), marked AS (
         INSERT INTO app.statistics_marks AS m (stage_id, lowest_open)
-        SELECT r.stage_id, least(min(r.task_id) FILTER (WHERE r.completed_at IS NULL OR r.completed_at > until), min(r.first_fresh))
-          FROM read AS r GROUP BY r.stage_id
-        HAVING least(min(r.task_id) FILTER (WHERE r.completed_at IS NULL OR r.completed_at > until), min(r.first_fresh)) IS NOT NULL
+        SELECT b.stage_id, least(min(b.lowest) FILTER (WHERE b.minute IS NULL), min(b.first_fresh))
+          FROM bucketed AS b GROUP BY b.stage_id
+        HAVING least(min(b.lowest) FILTER (WHERE b.minute IS NULL), min(b.first_fresh)) IS NOT NULL
         ON CONFLICT ON CONSTRAINT statistics_marks_pkey DO UPDATE SET lowest_open = excluded.lowest_open
-    ), ended AS (
-        SELECT r.task_type, date_trunc('minute', r.completed_at) AS minute, r.status,
-               greatest(extract(epoch FROM r.completed_at - r.started_at), 0)::double precision AS run,
-               CASE WHEN r.attempt = 1 THEN greatest(extract(epoch FROM r.started_at - r.ready_at), 0)::double precision END AS wait
-          FROM read AS r
-         WHERE r.completed_at > since AND r.completed_at <= until AND r.status IN ('completed'::app.task_status, 'failed'::app.task_status)
     ), wrong AS (
         SELECT s.task_type, date_trunc('minute', e.created_at) AS minute, count(*) AS attempts
           FROM app.task_errors AS e
@@ -1326,13 +1333,13 @@ BEGIN
          WHERE e.created_at > since AND e.created_at <= until
          GROUP BY 1, 2
     ), grouped AS (
-        SELECT e.task_type, e.minute, count(*) FILTER (WHERE e.status = 'completed'::app.task_status) AS completed,
-               count(*) FILTER (WHERE e.status = 'failed'::app.task_status) AS failed, coalesce(sum(e.run), 0) AS run_seconds, coalesce(max(e.run), 0) AS run_seconds_max,
-               count(e.wait) AS waits, coalesce(sum(e.wait), 0) AS wait_seconds, coalesce(max(e.wait), 0) AS wait_seconds_max,
-               -- A value on a bound belongs to the bucket that it closes.
-               ARRAY[count(*) FILTER (WHERE e.run <= bounds[1]), count(*) FILTER (WHERE e.run > bounds[1] AND e.run <= bounds[2]), count(*) FILTER (WHERE e.run > bounds[2] AND e.run <= bounds[3]), count(*) FILTER (WHERE e.run > bounds[3] AND e.run <= bounds[4]), count(*) FILTER (WHERE e.run > bounds[4] AND e.run <= bounds[5]), count(*) FILTER (WHERE e.run > bounds[5] AND e.run <= bounds[6]), count(*) FILTER (WHERE e.run > bounds[6] AND e.run <= bounds[7]), count(*) FILTER (WHERE e.run > bounds[7] AND e.run <= bounds[8]), count(*) FILTER (WHERE e.run > bounds[8] AND e.run <= bounds[9]), count(*) FILTER (WHERE e.run > bounds[9] AND e.run <= bounds[10]), count(*) FILTER (WHERE e.run > bounds[10] AND e.run <= bounds[11]), count(*) FILTER (WHERE e.run > bounds[11] AND e.run <= bounds[12]), count(*) FILTER (WHERE e.run > bounds[12])] AS run_histogram,
-               ARRAY[count(*) FILTER (WHERE e.wait <= bounds[1]), count(*) FILTER (WHERE e.wait > bounds[1] AND e.wait <= bounds[2]), count(*) FILTER (WHERE e.wait > bounds[2] AND e.wait <= bounds[3]), count(*) FILTER (WHERE e.wait > bounds[3] AND e.wait <= bounds[4]), count(*) FILTER (WHERE e.wait > bounds[4] AND e.wait <= bounds[5]), count(*) FILTER (WHERE e.wait > bounds[5] AND e.wait <= bounds[6]), count(*) FILTER (WHERE e.wait > bounds[6] AND e.wait <= bounds[7]), count(*) FILTER (WHERE e.wait > bounds[7] AND e.wait <= bounds[8]), count(*) FILTER (WHERE e.wait > bounds[8] AND e.wait <= bounds[9]), count(*) FILTER (WHERE e.wait > bounds[9] AND e.wait <= bounds[10]), count(*) FILTER (WHERE e.wait > bounds[10] AND e.wait <= bounds[11]), count(*) FILTER (WHERE e.wait > bounds[11] AND e.wait <= bounds[12]), count(*) FILTER (WHERE e.wait > bounds[12])] AS wait_histogram
-          FROM ended AS e GROUP BY 1, 2
+        SELECT b.task_type, b.minute, coalesce(sum(b.tasks) FILTER (WHERE b.status = 'completed'::app.task_status), 0)::bigint AS completed,
+               coalesce(sum(b.tasks) FILTER (WHERE b.status = 'failed'::app.task_status), 0)::bigint AS failed,
+               sum(b.run) AS run_seconds, max(b.run_max) AS run_seconds_max,
+               sum(b.waits)::bigint AS waits, coalesce(sum(b.wait), 0) AS wait_seconds, coalesce(max(b.wait_max), 0) AS wait_seconds_max,
+               ARRAY[coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 1), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 2), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 3), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 4), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 5), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 6), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 7), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 8), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 9), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 10), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 11), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 12), 0)::bigint, coalesce(sum(b.tasks) FILTER (WHERE b.run_bucket = 13), 0)::bigint] AS run_histogram,
+               ARRAY[coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 1), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 2), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 3), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 4), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 5), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 6), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 7), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 8), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 9), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 10), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 11), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 12), 0)::bigint, coalesce(sum(b.waits) FILTER (WHERE b.wait_bucket = 13), 0)::bigint] AS wait_histogram
+          FROM bucketed AS b WHERE b.status IN ('completed'::app.task_status, 'failed'::app.task_status) GROUP BY 1, 2
     ), written AS (
         INSERT INTO app.task_statistics AS s (task_type, period_minutes, period_start, completed, failed, failed_attempts, run_seconds, run_seconds_max,
                                                    run_histogram, waits, wait_seconds, wait_seconds_max, wait_histogram)

@@ -189,8 +189,48 @@ def test_the_janitor_is_scheduled_once_and_jobs_of_databases_that_are_gone_go(da
             cron.schedule(database.dsn(), database.name, home)
             assert jobs.execute("SELECT FROM cron.job WHERE database = 'gone'").fetchone() is None
         finally:
-            jobs.execute("SELECT cron.unschedule(jobid) FROM cron.job WHERE database IN (%s, 'gone')", [database.name])
+            jobs.execute("SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname LIKE 'geomill:' || %s || ':%%'", [database.name])
         assert not cron.is_scheduled(database.dsn(), database.name, home)
+
+
+def test_the_record_of_our_runs_is_kept_as_long_as_the_policy_says(database: Database) -> None:
+    with database.connect() as connection:
+        home = cron.cron_database(connection)
+        if home is None:
+            pytest.skip("the server does not load pg_cron")
+        with psycopg.connect(with_database(database.dsn(), home), autocommit=True) as jobs:
+            ours = f"geomill:{database.name}:janitor"
+            try:
+                connection.execute("SELECT app.set_retention('cron_runs', 3)")
+                assert cron.schedule(database.dsn(), database.name, home)
+                jobs.execute(
+                    "INSERT INTO cron.job_run_details (jobid, runid, database, start_time)"
+                    " SELECT jobid, nextval('cron.runid_seq'), database, now() - make_interval(days => age)"
+                    " FROM cron.job CROSS JOIN generate_series(1, 5) AS age WHERE jobname = %s",
+                    [ours],
+                )
+                row = jobs.execute(
+                    "SELECT command, database FROM cron.job WHERE jobname = %s", [f"geomill:{database.name}:history"]
+                ).fetchone()
+                assert row is not None
+                assert row[1] == home
+                jobs.execute(row[0].encode())
+                # Should pg_cron have run it meanwhile, that is younger.
+                left = (
+                    "SELECT count(*) FROM cron.job_run_details JOIN cron.job USING (jobid)"
+                    " WHERE jobname = %s AND start_time < now() - interval '12 hours'"
+                )
+                assert jobs.execute(left, [ours]).fetchone() == (2,)
+                connection.execute("SELECT app.set_retention('cron_runs', NULL)")
+                cron.schedule(database.dsn(), database.name, home)
+                names = jobs.execute("SELECT jobname FROM cron.job WHERE jobname LIKE %s", [f"geomill:{database.name}:%"]).fetchall()
+                assert names == [(ours,)], "for ever means that nothing is removed"
+            finally:
+                jobs.execute(
+                    "DELETE FROM cron.job_run_details WHERE jobid IN (SELECT jobid FROM cron.job WHERE jobname LIKE %s)",
+                    [f"geomill:{database.name}:%"],
+                )
+                jobs.execute("SELECT cron.unschedule(jobid) FROM cron.job WHERE jobname LIKE %s", [f"geomill:{database.name}:%"])
 
 
 def test_a_rebuilt_app_leaves_the_rows_of_platform(database: Database) -> None:
