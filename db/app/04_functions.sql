@@ -5070,7 +5070,7 @@ BEGIN
        OR jsonb_path_exists(turn.finished, 'strict $[*] ? ((@.task_id >= 0 && @.attempt >= 0) is unknown)') THEN
         PERFORM app.check_finished(turn.finished);
     END IF;
-    SELECT coalesce(f.tasks, '{}'), f.attempts, f.results, f.errors, f.members, w.worker_key, w.holding = f.tasks
+    SELECT coalesce(f.tasks, '{}'), coalesce(f.attempts, '{}'), f.results, f.errors, f.members, w.worker_key, w.holding = f.tasks
       INTO reported, attempts, results, errors, members, me, is_as_held
       FROM (SELECT array_agg(r.task_id) AS tasks, array_agg(r.attempt) AS attempts, array_agg(r.result_data) AS results, array_agg(r.error) AS errors,
                    count(r.task_id) + count(r.attempt) + count(r.result_data) + count(r.error) AS members
@@ -5140,10 +5140,11 @@ BEGIN
     END IF;
 
     taken := app.take_tasks(me, turn.task_types, turn.max_tasks, this_moment);
-    -- The ordinary turn reports all that the worker held: then its row needs no second look.
+    -- The ordinary turn reports all that the worker held: then its row needs no second look. Each attempt of it: the late report
+    -- of an earlier one must not make the engine forget who runs the task now.
     UPDATE app.workers AS w
        SET holding = taken.task_ids, holding_attempts = taken.attempts, last_beat = this_moment
-     WHERE w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported;
+     WHERE w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND w.holding_attempts = attempts;
     IF NOT FOUND THEN
         PERFORM app.hold_worker(me, taken.task_ids, taken.attempts, this_moment);
     END IF;

@@ -1,7 +1,8 @@
-"""A database for chaos: the engine's test database, with what setup.sql adds. Seeds and lengths come from the command line."""
+"""A database for chaos: the engine's test database, with what setup.sql adds. length.py says how long, and from which seed."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ SETUP = Path(__file__).with_name("setup.sql")
 @pytest.fixture(scope="session")
 def chaos_template(server: Server) -> Iterator[str]:
     """The engine's template with setup.sql, to be copied."""
-    name = f"{server.template}_chaos"
-    server.drop(name)
+    name = f"chaos_{uuid.uuid4().hex[:16]}"
     database = server.create(name, server.engine_template)
     try:
         with database.connect() as connection:
@@ -34,8 +34,7 @@ def chaos_template(server: Server) -> Iterator[str]:
 @pytest.fixture
 def chaos_database(server: Server, chaos_template: str) -> Iterator[Database]:
     """A database of the test's own."""
-    name = f"{chaos_template}_copy"
-    server.drop(name)
+    name = f"test_{uuid.uuid4().hex[:16]}"
     try:
         yield server.create(name, chaos_template)
     finally:
@@ -52,8 +51,7 @@ def admin(chaos_database: Database) -> Iterator[psycopg.Connection[Any]]:
 @pytest.fixture(scope="module")
 def instrumented(server: Server, chaos_template: str) -> Iterator[Database]:
     """A database with points in its functions, shared by a module's tests: each begins with scenes.forget."""
-    name = f"{chaos_template}_points"
-    server.drop(name)
+    name = f"test_{uuid.uuid4().hex[:16]}"
     try:
         database = server.create(name, chaos_template)
         with database.connect() as connection:

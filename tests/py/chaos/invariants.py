@@ -108,6 +108,16 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "no more tasks run under a cap than it has slots",
+        "always",
+        """
+        SELECT c.*, n.running FROM app.caps AS c
+         CROSS JOIN LATERAL (SELECT count(*) AS running FROM app.tasks AS t JOIN app.stages AS s USING (stage_id)
+                              WHERE t.status = 'processing' AND c.cap_id = ANY (s.caps)) AS n
+         WHERE n.running > c.slots
+        """,
+    ),
+    Invariant(
         "a running task is held by a worker that works, or that the janitor will find",
         "always",
         """
@@ -322,9 +332,12 @@ INVARIANTS = (
         "SELECT j.job_id, j.job_type, j.status, app.why(j.job_id) FROM app.jobs AS j WHERE j.status IN ('pending', 'processing')",
     ),
     Invariant(
-        "nothing is ready, nothing is parked",
+        "nothing is ready, nothing is parked, nothing waits for a slot",
         "at the end",
-        "SELECT stage_id FROM app.ready_stages UNION ALL SELECT stage_id FROM app.parked_stages",
+        """
+        SELECT stage_id FROM app.ready_stages UNION ALL SELECT stage_id FROM app.parked_stages UNION ALL
+        SELECT stage_id FROM app.capped_stages
+        """,
     ),
     Invariant(
         "every held task that completed has had its effect",
