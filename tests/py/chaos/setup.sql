@@ -57,6 +57,10 @@ SELECT tests.given_workflow('tolerant', '[
     {"fan_out": "count", "path": "$.n", "max_attempts": 2, "backoff_seconds": 1, "failure_policy": "continue", "max_failed_fraction": 0.5},
     {"fan_out": "match_previous", "task_type": "held", "max_attempts": 50, "backoff_seconds": 0.5},
     {"fan_out": "single"}]');
+-- narrow: as sturdy; its tasks come under a cap where one is set for their type.
+SELECT tests.given_workflow('narrow', '[
+    {"fan_out": "count", "path": "$.n", "task_type": "capped", "max_attempts": 100, "backoff_seconds": 0.02},
+    {"fan_out": "single", "max_attempts": 100, "backoff_seconds": 0.02}]');
 -- sturdy: for a storm; whatever dies, there is another attempt.
 SELECT tests.given_workflow('sturdy', '[
     {"fan_out": "count", "path": "$.n", "max_attempts": 100, "backoff_seconds": 0.02},

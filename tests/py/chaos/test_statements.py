@@ -40,7 +40,7 @@ from .scenes import (
     turn,
 )
 
-SAMPLE = 12
+SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,20 @@ def operation(name: str, *steps: Step) -> Operation:
 
 CASES = (
     Case(repeatable("turn: all that the stage has", turn("abc", claim=3)), one_worker),
-    Case(repeatable("turn: a result, a retry, and an error that ends the job", turn("abc", errors=ALL_ERRORS)), one_worker),
+    Case(repeatable("turn: a result, a retry, and an error that ends the job", turn("abc", errors=ALL_ERRORS)), one_worker, sampled=True),
     Case(repeatable("turn: the last of an armed stage", turn("a")), then(fragile, complete("c"), complete("b")), sampled=True),
-    Case(operation("turn: a due retry", turn("a", claim=2)), then(fragile, fail("b", RETRYABLE), say("SELECT tests.move_clock('1 hour')"))),
-    Case(repeatable("complete: the stage's last task, which counts the others", complete("c")), fragile),
+    Case(
+        operation("turn: a due retry", turn("a", claim=2)),
+        then(fragile, fail("b", RETRYABLE), say("SELECT tests.move_clock('1 hour')")),
+        sampled=True,
+    ),
+    Case(repeatable("complete: the stage's last task, which counts the others", complete("c")), fragile, sampled=True),
     Case(repeatable("complete: the last open task", complete("c")), then(fragile, complete("a"), complete("b")), sampled=True),
     Case(repeatable("complete: the last of an armed stage", complete("a")), then(fragile, complete("c"), complete("b"))),
     Case(operation("complete under a hold", hold("a"), complete("a")), then(fragile, complete("c"), complete("b")), sampled=True),
-    Case(repeatable("fail: again later", fail("a", RETRYABLE)), fragile),
+    Case(repeatable("fail: again later", fail("a", RETRYABLE)), fragile, sampled=True),
     Case(repeatable("fail: the job with it", fail("a")), fragile),
-    Case(repeatable("fail: tolerated, the last of its stage", fail("c")), then(tolerant, complete("a"), complete("b"))),
+    Case(repeatable("fail: tolerated, the last of its stage", fail("c")), then(tolerant, complete("a"), complete("b")), sampled=True),
     Case(repeatable("fail: one too many", fail("c")), then(tolerant, complete("a"), fail("b")), sampled=True),
     Case(repeatable("increment_task_retry_count", increment_retry_count), fragile, sampled=True),
     Case(repeatable("advance_job_stage", say("SELECT * FROM app.advance_job_stage(%(job)s, 1)")), stranded, but=STRANDED),
