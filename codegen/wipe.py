@@ -31,6 +31,9 @@ from codegen.workflows.catalogue import DISCARD_ARTEFACTS, UNPUBLISH_JOBS
 KEPT = ("schema_deployments", "paused_task_types", "paused_clients", "schedules", "retention")
 """Tables of app whose rows outlive it: what people decided or did, not what ran."""
 
+CAPS = "caps"
+"""As those, but a cap is set anew: it has slots, of which tasks that are gone hold some."""
+
 TAKEN_UP = [DISCARD_ARTEFACTS.name, *(job.name for job in UNPUBLISH_JOBS.values())]
 """Job types that clean up behind requests: such a job that serves no request is submitted again."""
 
@@ -115,7 +118,7 @@ def _wipe(connection: psycopg.Connection[Any], kind: str, schemas: Sequence[str]
 def _make_app_again(connection: psycopg.Connection[Any], done: dict[str, Any], report: Report) -> str:
     """Drop app and make it again; the SQL that did."""
     sequences = _readable(connection, partial(_sequences, connection), report) or {}
-    rows = {table: _readable(connection, partial(_rows, connection, table), report) or [] for table in KEPT}
+    rows = {table: _readable(connection, partial(_rows, connection, table), report) or [] for table in (*KEPT, CAPS)}
     leftovers = _readable(connection, partial(_leftovers, connection), report) or []
 
     connection.execute("DROP SCHEMA IF EXISTS app CASCADE")
@@ -136,6 +139,8 @@ def _make_app_again(connection: psycopg.Connection[Any], done: dict[str, Any], r
         connection.execute(
             "SELECT setval(c.oid::regclass, %s) FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass(%s)", [value, sequence]
         )
+    caps = rows.pop(CAPS)
+    _readable(connection, partial(_set_caps, connection, caps), report)
     for table, kept in rows.items():
         _readable(connection, partial(_put_back, connection, table, kept), report)
     # A deploy that was interrupted has nothing left to go on with.
@@ -192,6 +197,11 @@ def _put_back(connection: psycopg.Connection[Any], table: str, rows: list[dict[s
         it, both
     )
     connection.execute(insert, [Jsonb(rows)])
+
+
+def _set_caps(connection: psycopg.Connection[Any], caps: list[dict[str, Any]]) -> None:
+    for cap in caps:
+        connection.execute("SELECT app.set_cap(%s, %s, %s)", [cap["kind"], cap["name"], cap["slots"]])
 
 
 def _leftovers(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:

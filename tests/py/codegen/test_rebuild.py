@@ -135,6 +135,7 @@ def test_everything_is_as_it_was_but_the_engines_history(
         admin.execute("CREATE TABLE geo.by_hand AS SELECT 2 AS two")
         admin.execute("SELECT app.pause_task_type('hello_reply', 'the test wants it')")
         admin.execute("SELECT app.schedule_job('nightly', '0 3 * * *', 'hello_world', '{\"n\": 1}')")
+        admin.execute("SELECT app.set_cap('task_type', 'vector_inspect', 3)")
         schedule = answered(admin, "SELECT to_jsonb(s) FROM app.schedules AS s")
         deployments = answered(admin, "SELECT jsonb_agg(to_jsonb(d) ORDER BY d) FROM app.schema_deployments AS d")
         last_stage = answered(admin, "SELECT max(stage_id) FROM app.stages")
@@ -155,6 +156,7 @@ def test_everything_is_as_it_was_but_the_engines_history(
         assert (history[-1]["kind"], history[-1]["status"]) == ("rebuild", "completed")
         assert answered(admin, "SELECT array_agg(task_type) FROM app.paused_task_types") == ["hello_reply"]
         assert answered(admin, "SELECT to_jsonb(s) FROM app.schedules AS s") == schedule
+        assert answered(admin, "SELECT count(*) FROM app.slots AS s JOIN app.caps AS c USING (cap_id) WHERE s.task_id IS NULL") == 3
         assert answered(admin, "SELECT array_agg(phase) FROM platform.rebuilds WHERE completed_at IS NOT NULL") == ["done"]
         admin.execute("SELECT app.resume_task_type('hello_reply')")
 
