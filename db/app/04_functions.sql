@@ -756,13 +756,17 @@ GRANT EXECUTE ON FUNCTION app.dead_letters(text, text, integer, timestamptz) TO 
 
 -- app.due_tasks: pending tasks whose time has come: retries, and what was given back.
 --
--- Guarantees  At most max_tasks of the given types, those that are due longest first within each type; locked. Never waits.
+-- Guarantees  At most max_tasks of the given types, those that are due longest first within each type; none of a paused client;
+--             locked. Never waits.
 -- Locks       task rows, SKIP LOCKED.
 CREATE OR REPLACE FUNCTION app.due_tasks(task_types text[], max_tasks integer, this_moment timestamptz)
 RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- Asked once: who pauses nobody does not pay for it with every task.
+    is_any_paused CONSTANT boolean := EXISTS (SELECT FROM app.paused_clients);
 BEGIN
     RETURN ARRAY(
         SELECT candidate.task_id
@@ -771,6 +775,11 @@ BEGIN
                SELECT t.task_id FROM app.tasks AS t
                 WHERE t.status = 'pending'::app.task_status AND t.run_at IS NOT NULL
                   AND t.task_type = one.task_type AND t.run_at <= due_tasks.this_moment
+                  AND NOT (is_any_paused AND EXISTS (
+                          SELECT FROM app.stages AS s
+                            JOIN app.jobs AS j ON j.job_id = s.job_id
+                            JOIN app.paused_clients AS p ON p.client_id = j.client_id
+                           WHERE s.stage_id = t.task_id >> 24))
                 ORDER BY t.run_at LIMIT due_tasks.max_tasks FOR UPDATE SKIP LOCKED) AS candidate
          LIMIT due_tasks.max_tasks);
 END;
@@ -3342,6 +3351,36 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.retry_job(text) TO geomill_worker, geomill_admin;
 
+-- app.rotate_stage: a stage that has been served for a while goes to the end of the line of its priority, if anyone stands there.
+--
+-- So stages of equal priority take turns: none waits longer than a turn of each of the others, however many tasks these have.
+-- A turn is sixteen claims, or a second if that is longer. A stage's rank is when it began to wait, less its priority's head
+-- start: at the end of the line it has just begun, and what waits there, of any priority, gets older meanwhile.
+--
+-- Guarantees  Alone, a stage stays where it is, and nothing is written. Never waits.
+-- Locks       ready_stages row, SKIP LOCKED.
+CREATE OR REPLACE FUNCTION app.rotate_stage(stage_id bigint, this_moment timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    served bigint;
+    last_in_line bigint;
+BEGIN
+    SELECT r.rank, (extract(epoch FROM this_moment) * 1000000)::bigint - j.priority::bigint * 600000000 INTO served, last_in_line
+      FROM app.ready_stages AS r
+      JOIN app.stages AS s ON s.stage_id = r.stage_id
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+     WHERE r.stage_id = rotate_stage.stage_id;
+    IF last_in_line - served > 1000000 AND EXISTS (
+           SELECT FROM app.ready_stages AS o WHERE o.rank >= served AND o.rank < last_in_line AND o.stage_id <> rotate_stage.stage_id) THEN
+        UPDATE app.ready_stages AS r SET rank = last_in_line
+         WHERE r.stage_id = (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.stage_id = rotate_stage.stage_id FOR UPDATE SKIP LOCKED);
+    END IF;
+END;
+$$;
+
 -- app.run_janitor: what has to be looked after: count, prune, take back from the dead, repair what should have advanced.
 --
 -- Each part is a function of its own, app.janitor_<part>(this_moment), that returns its counts. What takes long and locks
@@ -4757,7 +4796,7 @@ GRANT EXECUTE ON FUNCTION app.submit_job_with_options(text, jsonb, jsonb) TO geo
 --
 -- Guarantees  What was claimed already and what is claimed here, at most max_tasks, in ascending order; and their stages.
 --             Exhausted stages are gone from ready_stages, as far as this claim met them.
--- Locks       task rows and ready_stages rows, SKIP LOCKED.
+-- Locks       task rows, ready_stages and parked_stages rows, SKIP LOCKED.
 CREATE OR REPLACE FUNCTION app.take_more_tasks(
     worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz, taken bigint[], taken_attempts integer[],
     OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[]
@@ -4768,6 +4807,7 @@ AS $$
 DECLARE
     wanted text[] := take_more_tasks.task_types;
     chosen bigint[];
+    dropped integer;
 BEGIN
     IF EXISTS (SELECT FROM app.paused_task_types) THEN
         wanted := ARRAY(SELECT u FROM unnest(wanted) AS u WHERE NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = u));
@@ -4804,8 +4844,15 @@ BEGIN
               FROM (SELECT c.task_id, c.attempt FROM claimed AS c
                     UNION ALL SELECT u.task_id, u.attempt FROM unnest(task_ids, attempts) AS u (task_id, attempt)) AS n;
         END IF;
-        EXIT WHEN app.tidy_ready_stages(wanted, stage_ids) = 0 OR cardinality(task_ids) > 0;
+        dropped := app.tidy_ready_stages(wanted, stage_ids);
+        EXIT WHEN cardinality(task_ids) > 0;
+        -- Nothing to do: perhaps the time of something has come.
+        EXIT WHEN dropped = 0 AND (NOT EXISTS (SELECT FROM app.parked_stages AS p WHERE p.run_at <= this_moment)
+                                   OR app.unpark_stages(this_moment) = 0);
     END LOOP;
+    IF cardinality(chosen) > 0 THEN
+        PERFORM app.rotate_stage(s, this_moment) FROM unnest(stage_ids) AS s;
+    END IF;
 END;
 $$;
 
@@ -4818,7 +4865,8 @@ $$;
 -- Guarantees  The tasks in ascending order, each with its attempt; their stages; and whether the first of a stage is among
 --             them. Never waits: what another claim has locked is skipped. Each task taken has a higher attempt than ever
 --             before.
---             Whoever meets an exhausted stage removes it from ready_stages, and moves a `low` that lags behind.
+--             Whoever meets an exhausted stage removes it from ready_stages, and moves a `low` that lags behind. Stages of equal
+--             priority take turns (app.rotate_stage).
 -- Locks       task rows and ready_stages rows, SKIP LOCKED. After it, this transaction must not wait for a task row.
 CREATE OR REPLACE FUNCTION app.take_tasks(
     worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz,
@@ -4874,6 +4922,10 @@ BEGIN
         IF cardinality(task_ids) > 0 THEN
             stage_ids := ARRAY[first.stage_id];
             has_first := task_ids[1] = first.low + 1;
+            -- One claim in sixteen passes a multiple of so many.
+            IF (task_ids[1] & 16777215) / (16 * max_tasks) <> ((task_ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
+                PERFORM app.rotate_stage(first.stage_id, this_moment);
+            END IF;
             -- Enough, and neither the stage's end nor far above its low: nothing is left to do.
             IF task_ids[max_tasks] < first.high AND task_ids[max_tasks] - first.low <= 2000 THEN
                 RETURN;

@@ -6,7 +6,7 @@ SELECT count(app.submit_job_with_options('sheets', jsonb_build_object('n', 10, '
 SELECT tests.move_clock(interval '5 seconds');
 SELECT app.submit_job_with_options('sheets', '{"n": 10, "of": "little"}', '{"client_id": "little"}');
 SELECT tests.move_clock(interval '1 second');
-SELECT is((SELECT array_agg(parameters ->> 'of') FROM app.claim_tasks('w1', NULL, 20)), array_fill('much'::text, '{10}') || array_fill('little'::text, '{10}'),
+SELECT is((SELECT array_agg(parameters ->> 'of' ORDER BY task_id) FROM app.claim_tasks('w1', NULL, 20)), array_fill('much'::text, '{10}') || array_fill('little'::text, '{10}'),
     'after the first job of who came first comes the other client''s');
 SELECT is((SELECT max(share_until) - min(share_until) BETWEEN interval '985 seconds' AND interval '995 seconds' FROM app.jobs WHERE client_id = 'much'), true,
     'for each task of its jobs a client''s next one stands a second further back');
