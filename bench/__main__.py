@@ -1,68 +1,244 @@
-"""`make bench`: measure, print, and write bench/RESULTS.md. ARGS="--quick" for a look; `--write` to keep the report."""
+"""`make bench`: measure, print, and with `--write` keep the report in bench/RESULTS.md. `--quick` for a look, `--peers` for others too."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
+import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from bench.engine import CASES, measure, measure_fan_out, prepare
+from bench.engine import CASES, Figure, measure, measure_fan_out, median, median_cpu, prepare
+from bench.growth import measure_backlog, measure_old_transaction, measure_views
+from bench.idle import measure_idle
+from bench.peers import best_ratio, measure_peers
 from codegen.connection import resolve_dsn
 
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how often."""
+
+    runs: int
+    seconds: int
+    tasks: int
+    idle: int
+    backlog: tuple[int, ...]
+    old: int
+
+
+QUICK = Effort(runs=1, seconds=2, tasks=300_000, idle=15, backlog=(1_000, 100_000), old=1)
+FULL = Effort(runs=5, seconds=4, tasks=500_000, idle=60, backlog=(1_000, 100_000, 1_000_000), old=5)
+
+
+@dataclass
+class Report:
+    """Lines of Markdown, printed as they come."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            print(line, flush=True)
+        self.lines += lines
+
+    def table(self, title: str, header: Sequence[str]) -> None:
+        self.say("", f"## {title}", "", f"| {' | '.join(header)} |", "|" + "-|" * len(header))
+
+    def row(self, *cells: object) -> None:
+        self.say(f"| {' | '.join(str(cell) for cell in cells)} |")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run a side: a look, not a figure")
+    parser.add_argument("--peers", action="store_true", help="other queues beside it too; installs them below GEOMILL_HOME")
+    parser.add_argument("--only", choices=[*PARTS, "peers"], action="append", help="these parts only")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     arguments = parser.parse_args()
-    runs, seconds, tasks = (1, 2, 300_000) if arguments.quick else (5, 5, 800_000)
-
+    effort = QUICK if arguments.quick else FULL
+    report = Report()
     server = resolve_dsn("superuser")
-    dsn = make_conninfo(server, dbname=DATABASE)
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-    try:
-        # Only this database is meant, whatever else the caller names.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_DSN")}
-        environment |= {"GEOMILL_DSN": dsn, "GEOMILL_NO_CRON": "1"}
-        subprocess.run([sys.executable, "-m", "codegen", "deploy"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        lines = [
-            "# Measured",
-            "",
-            f"By `make bench{' ARGS=--quick' if arguments.quick else ''}`: medians of {runs} alternating runs of {seconds} s, no-op tasks,",
-            "tasks per second (the last row: rows per second; its floor is a bare INSERT … SELECT).",
-            "",
-            "| case | floor | engine | ratio | target |",
-            "|-|-|-|-|-|",
-        ]
+    with ExitStack() as stack:
+        dsn = stack.enter_context(_database(server, DATABASE))
+        _deploy(dsn)
         with psycopg.connect(dsn, autocommit=True) as connection:
             prepare(connection)
-            for case in CASES:
-                figure = measure(connection, dsn, case, runs=runs, seconds=seconds, tasks=tasks)
-                lines.append(
-                    f"| batch {case.batch}, {case.clients} workers, stages of {case.stage_size} "
-                    f"| {figure.floor:,.0f} | {figure.engine:,.0f} | {figure.ratio:.2f} | {case.target:.2f} |"
-                )
-                print(lines[-1], flush=True)
-            bare, fan_out = measure_fan_out(connection, runs=runs, tasks=100_000)
-            lines.append(f"| create a stage of 100000 tasks | {bare:,.0f} | {fan_out:,.0f} | {fan_out / bare:.2f} | 0.50 |")
-            print(lines[-1])
-    finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
+        largest = {size: stack.enter_context(_database(server, f"{DATABASE}_{size}", template=DATABASE)) for size in effort.backlog}
+        connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        _head(report, connection, effort, sys.argv[1:])
+        parts: dict[str, Callable[[], None]] = {
+            "turns": lambda: _turns(report, connection, dsn, effort),
+            "fan-out": lambda: _fan_out(report, connection, effort),
+            "old-transaction": lambda: _old_transaction(report, connection, dsn, effort),
+            "backlog": lambda: _backlog(report, largest, effort),
+            "idle": lambda: _idle(report, connection, dsn, effort),
+            "peers": lambda: _peers(report, connection, dsn, effort),
+        }
+        for name in arguments.only or (*PARTS, *(["peers"] if arguments.peers else [])):
+            parts[name]()
     if arguments.write:
-        RESULTS.write_text("\n".join(lines) + "\n")
+        RESULTS.write_text("\n".join(report.lines) + "\n")
     return 0
+
+
+@contextmanager
+def _database(server: str, name: str, template: str | None = None) -> Iterator[str]:
+    """A database for as long as it is measured."""
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    if template is not None:
+        create = sql.SQL("{} TEMPLATE {}").format(create, sql.Identifier(template))
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(drop)
+        admin.execute(create)
+        try:
+            yield make_conninfo(server, dbname=name)
+        finally:
+            admin.execute(drop)
+
+
+def _deploy(dsn: str) -> None:
+    # Only this database is meant, whatever else the caller names.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_DSN")}
+    environment |= {"GEOMILL_DSN": dsn, "GEOMILL_NO_CRON": "1"}
+    subprocess.run([sys.executable, "-m", "codegen", "deploy"], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _head(report: Report, connection: psycopg.Connection[Any], effort: Effort, arguments: Sequence[str]) -> None:
+    row = connection.execute(
+        "SELECT current_setting('server_version'), current_setting('synchronous_commit'), current_setting('fsync'),"
+        " current_setting('shared_buffers')"
+    ).fetchone()
+    assert row is not None
+    report.say(
+        "# Measured",
+        "",
+        f"`make bench{' ARGS=' + chr(34) + ' '.join(arguments) + chr(34) if arguments else ''}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
+        f" {os.cpu_count()} CPUs ({platform.machine()}), PostgreSQL {row[0]}, synchronous_commit {row[1]},"
+        f" fsync {row[2]}, shared_buffers {row[3]}.",
+        "",
+        f"Medians of {effort.runs} alternating runs{f' of {effort.seconds} s' if effort.seconds else ''}; in brackets the lowest and the"
+        " highest. The floor is a bare table, one claiming and one completing UPDATE (bench/sql/floor.sql); the engine is the deployed"
+        " `app.turn`. CPU is that of the server's processes, for one task: it says more than a rate where others use the machine.",
+    )
+
+
+def _spread(values: Sequence[float], form: str = "{:,.0f}") -> str:
+    return f"{form.format(statistics.median(values))} ({form.format(min(values))} to {form.format(max(values))})"
+
+
+def _turns(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    report.table(
+        "Turns",
+        (
+            "case",
+            "floor, tasks/s",
+            "engine, tasks/s",
+            "ratio",
+            "target",
+            "CPU µs: floor, engine, ratio",
+            "WAL bytes: floor, engine",
+            "table, indexes",
+        ),
+    )
+    for case in CASES:
+        tasks = effort.tasks if case.batch > 1 else effort.tasks // 5
+        figure = measure(connection, dsn, case, runs=effort.runs, seconds=effort.seconds, tasks=tasks)
+        report.row(
+            f"batch {case.batch}, {case.clients} workers, stages of {case.stage_size}",
+            _spread([run.rate for run in figure.floor]), _spread([run.rate for run in figure.engine]),
+            f"**{figure.ratio:.2f}**", f"{case.target:.2f}", _cpu(figure),
+            f"{statistics.median(run.wal for run in figure.floor):.0f}, {statistics.median(run.wal for run in figure.engine):.0f}",
+            f"{figure.table / 1e6:.0f} MB, {figure.indexes / 1e6:.0f} MB of {tasks:,} tasks",
+        )  # fmt: skip
+
+
+def _cpu(figure: Figure) -> str:
+    floor, engine = median_cpu(figure.floor), median_cpu(figure.engine)
+    return f"{floor:.1f}, {engine:.1f}, {floor / engine:.2f}" if floor and engine else "-"
+
+
+def _fan_out(report: Report, connection: psycopg.Connection[Any], effort: Effort) -> None:
+    report.table("Fan-out", ("case", "INSERT … SELECT, rows/s", "advance_job_stage, tasks/s", "ratio", "target"))
+    bare, engine = measure_fan_out(connection, runs=effort.runs, tasks=100_000)
+    report.row(
+        "a stage of 100000 tasks", _spread(bare), _spread(engine), f"**{statistics.median(engine) / statistics.median(bare):.2f}**", "0.50"
+    )
+
+
+def _old_transaction(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    report.table("An old transaction, open while 100000 tasks are processed", ("", "without", "with", "ratio", "target"))
+    figure = measure_old_transaction(connection, dsn, runs=effort.old, tasks=100_000)
+    report.row(
+        "engine, tasks/s",
+        _spread([run.rate for run in figure.engine]),
+        _spread([run.rate for run in figure.engine_held]),
+        f"**{figure.ratio:.2f}**",
+        "0.80",
+    )
+    report.row(
+        "next claim of 50, ms",
+        _spread(figure.claim, "{:.2f}"),
+        _spread(figure.claim_held, "{:.2f}"),
+        f"**{figure.claim_ratio:.2f}**",
+        "≤ 2",
+    )
+    report.row(
+        "floor, tasks/s",
+        _spread([run.rate for run in figure.floor]),
+        _spread([run.rate for run in figure.floor_held]),
+        f"{median(figure.floor_held) / median(figure.floor):.2f}",
+        "-",
+    )
+
+
+def _backlog(report: Report, databases: dict[int, str], effort: Effort) -> None:
+    with ExitStack() as stack:
+        connections = {size: stack.enter_context(psycopg.connect(dsn, autocommit=True)) for size, dsn in databases.items()}
+        sizes = sorted(connections)
+        least, most = sizes[0], sizes[-1]
+        times = measure_backlog(connections, runs=effort.runs, cycles=100)
+        report.table("Tasks that wait", ("", *(f"{size:,}" for size in sizes), "largest / smallest", "target"))
+        ratio = statistics.median(times[most]) / statistics.median(times[least])
+        report.row("a turn of one task, µs", *(_spread(times[size]) for size in sizes), f"**{ratio:.2f}**", "≤ 1.3")
+        for name, by_size in measure_views(connections, runs=effort.runs).items():
+            report.row(
+                f"`{name}`, ms",
+                *(f"{by_size[size]:.1f}" for size in sizes),
+                f"{by_size[most] / by_size[least]:.2f}",
+                "ms, whatever the number",
+            )
+
+
+def _idle(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    report.table("Idle: submit → handler started, ms", ("", "bare NOTIFY + claim", "engine and worker", "ratio", "target"))
+    waits = measure_idle(connection, dsn, times=effort.idle)
+    report.row("p50", _spread(waits.bare, "{:.1f}"), _spread(waits.engine, "{:.1f}"), f"**{waits.ratio:.2f}**", "≤ 2")
+
+
+def _peers(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    report.table("Peers: batch 50 (procrastinate: 1), 4 workers", ("", "tasks/s", "CPU µs a task"))
+    rates = measure_peers(connection, dsn, runs=effort.runs, seconds=effort.seconds, tasks=effort.tasks)
+    for name, runs in rates.items():
+        cpu = median_cpu(runs)
+        report.row(name, _spread([run.rate for run in runs]), f"{cpu:.1f}" if cpu else "-")
+    report.say("", f"The engine does **{best_ratio(rates):.2f}** times what the best of them does; the target is 1.5.")
 
 
 if __name__ == "__main__":

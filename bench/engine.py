@@ -1,23 +1,21 @@
-"""The engine beside its floor: tasks per second of `app.turn`, as deployed, and of two bare UPDATEs.
+"""The engine beside its floor: `app.turn`, as deployed with every feature on, and two bare UPDATEs.
 
-The two sides alternate, run by run, on the same server with the same number of clients and the same batch; the figure is
-the ratio of the medians. pgbench drives both, with prepared statements and `synchronous_commit` as the server has it (on).
+The two sides alternate, run by run, on the same server with the same number of clients and the same batch; a figure is the ratio
+of the medians. pgbench drives both, with prepared statements and `synchronous_commit` on.
 """
 
 from __future__ import annotations
 
-import re
 import statistics
-import subprocess
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-SQL = Path(__file__).resolve().parent / "sql"
+from bench.pgbench import SQL, Run, pgbench
+
 _RUN = count(1)
 
 
@@ -31,93 +29,130 @@ class Case:
     target: float
 
 
+CASES = [Case(50, 4, 1_000, 0.75), Case(50, 4, 100_000, 0.75), Case(1, 16, 1_000, 0.45)]
+
+
 @dataclass(frozen=True)
 class Figure:
-    """Medians of a case, in tasks per second."""
+    """The runs of a case, side by side, and how far the tables of the tasks grew."""
 
     case: Case
-    floor: float
-    engine: float
+    floor: list[Run]
+    engine: list[Run]
+    table: int
+    indexes: int
 
     @property
     def ratio(self) -> float:
-        return self.engine / self.floor
+        return median(self.engine) / median(self.floor)
 
 
-CASES = [Case(50, 4, 1_000, 0.75), Case(50, 4, 100_000, 0.75), Case(1, 16, 1_000, 0.45)]
+def median(runs: list[Run]) -> float:
+    """The median rate."""
+    return statistics.median(run.rate for run in runs)
+
+
+def median_cpu(runs: list[Run]) -> float | None:
+    """The median of the CPU time a task, where it is known."""
+    known = [run.cpu for run in runs if run.cpu is not None]
+    return statistics.median(known) if known else None
 
 
 def prepare(connection: psycopg.Connection[Any]) -> None:
     """Make the floor's table and the workflow of the no-op tasks."""
     connection.execute((SQL / "floor.sql").read_bytes())
-    connection.execute(
-        """
-        INSERT INTO app.job_types (job_type, description, total_stages, parameter_schema, fingerprint)
-        VALUES ('bench', 'no-op tasks', 1, '{}', 'bench') ON CONFLICT DO NOTHING;
-        INSERT INTO app.job_stages (job_type, version, stage, name, task_type, fan_out, fan_out_path, max_attempts, backoff_seconds,
-                                    backoff_max_seconds, max_runtime_seconds, failure_policy)
-        VALUES ('bench', 1, 1, 'no-op', 'bench', 'count', '$.n', 3, 1, 1, 600, 'fail_job') ON CONFLICT DO NOTHING;
-        CREATE OR REPLACE FUNCTION app.validate_bench(value jsonb) RETURNS TABLE (filled jsonb, problems jsonb)
-        LANGUAGE sql SET search_path = '' AS 'SELECT value, ''[]''::jsonb';
-        """
-    )
+    connection.execute((SQL / "workflow.sql").read_bytes())
 
 
-def _pgbench(dsn: str, script: str, clients: int, seconds: int, variables: dict[str, object]) -> float:
-    """Transactions per second of one run."""
-    command = ["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(SQL / script)]
-    for name, value in variables.items():
-        command += ["-D", f"{name}={value}"]
-    done = subprocess.run([*command, dsn], capture_output=True, text=True, check=False)
-    found = re.search(r"tps = ([0-9.]+)", done.stdout)
-    if done.returncode != 0 or found is None:
-        raise RuntimeError(f"pgbench failed: {done.stderr[-2000:]}")
-    return float(found[1])
-
-
-def _fill(connection: psycopg.Connection[Any], case: Case, tasks: int) -> None:
+def fill_floor(connection: psycopg.Connection[Any], tasks: int) -> None:
+    """The floor's table with so many tasks, and nothing else."""
     connection.execute("TRUNCATE bench_floor.task")
     connection.execute("INSERT INTO bench_floor.task (payload) SELECT '{\"k\": 1}' FROM generate_series(1, %s)", (tasks,))
+    connection.execute("VACUUM ANALYZE bench_floor.task")
+
+
+def empty_engine(connection: psycopg.Connection[Any]) -> None:
+    """No job, no task, no worker."""
     connection.execute(
         "TRUNCATE app.jobs, app.stages, app.tasks, app.ready_stages, app.task_results, app.task_errors, app.task_inputs, app.workers"
     )
+
+
+def submit(connection: psycopg.Connection[Any], stage_size: int, tasks: int) -> None:
+    """Jobs of one stage each, with so many tasks in all."""
     connection.execute(
-        "SELECT count(app.submit_job('bench', jsonb_build_object('n', %s::integer, 'i', i))) FROM generate_series(1, %s) AS i",
-        (case.stage_size, max(1, tasks // case.stage_size)),
+        "SELECT count(app.submit_job('bench', jsonb_build_object('n', %s::integer, 'i', i, 'run', %s::integer)))"
+        " FROM generate_series(1, %s) AS i",
+        (stage_size, next(_RUN), max(1, tasks // stage_size)),
     )
-    for table in (("bench_floor", "task"), ("app", "tasks"), ("app", "stages")):
-        connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(*table)))
+
+
+def fill_engine(connection: psycopg.Connection[Any], stage_size: int, tasks: int) -> None:
+    """The engine with so many tasks, and nothing else."""
+    empty_engine(connection)
+    submit(connection, stage_size, tasks)
+    for table in ("tasks", "stages", "jobs", "ready_stages"):
+        connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier("app", table)))
+
+
+def floor_run(connection: psycopg.Connection[Any], dsn: str, case: Case, **limit: Any) -> Run:
+    """One run of the floor."""
+    return pgbench(connection, dsn, SQL / f"floor_turn_{case.batch}.sql", clients=case.clients, tasks_each=case.batch, **limit)
+
+
+def engine_run(connection: psycopg.Connection[Any], dsn: str, case: Case, **limit: Any) -> Run:
+    """One run of the engine."""
+    variables = {"run": next(_RUN), "batch": case.batch, "finished": "[]"}
+    return pgbench(
+        connection, dsn, SQL / "engine_turn.sql", clients=case.clients, tasks_each=case.batch, variables=variables, **limit
+    )  # fmt: skip
 
 
 def measure(connection: psycopg.Connection[Any], dsn: str, case: Case, *, runs: int, seconds: int, tasks: int) -> Figure:
     """Alternate floor and engine `runs` times; each run finds the same tables, freshly filled with `tasks` tasks."""
-    floor, engine = [], []
+    floor: list[Run] = []
+    engine: list[Run] = []
+    table = indexes = 0
     for _ in range(runs):
-        _fill(connection, case, tasks)
-        floor.append(_pgbench(dsn, f"floor_turn_{case.batch}.sql", case.clients, seconds, {}) * case.batch)
-        engine.append(
-            _pgbench(dsn, "engine_turn.sql", case.clients, seconds, {"run": next(_RUN), "batch": case.batch, "finished": "[]"}) * case.batch
-        )
-        left = connection.execute("SELECT count(*) FROM app.ready_stages").fetchone()
+        fill_floor(connection, tasks)
+        floor.append(floor_run(connection, dsn, case, seconds=seconds))
+        fill_engine(connection, case.stage_size, tasks)
+        engine.append(engine_run(connection, dsn, case, seconds=seconds))
+        left = connection.execute(
+            "SELECT count(*), pg_table_size('app.tasks'), pg_indexes_size('app.tasks') FROM app.ready_stages"
+        ).fetchone()
         assert left is not None
         if not left[0]:
             raise RuntimeError(f"the engine ran out of tasks in {seconds} s: raise the number of tasks, or its rate is idle turns")
-    return Figure(case, statistics.median(floor), statistics.median(engine))
+        table, indexes = max(table, left[1]), max(indexes, left[2])
+    return Figure(case, floor, engine, table, indexes)
 
 
-def measure_fan_out(connection: psycopg.Connection[Any], *, runs: int, tasks: int) -> tuple[float, float]:
-    """Rows per second of a bare INSERT … SELECT, and of submitting a job whose first stage has as many tasks."""
+def measure_fan_out(connection: psycopg.Connection[Any], *, runs: int, tasks: int) -> tuple[list[float], list[float]]:
+    """Rows per second of a bare INSERT … SELECT, and of `advance_job_stage` into a stage of as many tasks."""
     bare: list[float] = []
     engine: list[float] = []
-    for run in range(runs):
+    for _ in range(runs):
+        empty_engine(connection)
+        connection.execute("TRUNCATE bench_floor.task")
+        row = connection.execute("SELECT app.submit_job('bench_fan_out', jsonb_build_object('n', %s::integer))", (tasks,)).fetchone()
+        assert row is not None
+        # The first stage is done but for the advance, which then has only the fan-out to do.
+        connection.execute("UPDATE app.tasks SET status = 'processing'")
+        connection.execute("UPDATE app.tasks SET status = 'completed'")
         for statement, parameters, into in (
             ("INSERT INTO bench_floor.task (payload) SELECT '{\"k\": 1}' FROM generate_series(1, %s)", (tasks,), bare),
-            ("SELECT app.submit_job('bench', jsonb_build_object('n', %s::integer, 'fan_out', %s::integer))", (tasks, run), engine),
+            ("SELECT app.advance_job_stage(%s, 1)", (row[0],), engine),
         ):
-            before = connection.execute("SELECT clock_timestamp()").fetchone()
-            connection.execute(statement, parameters)
-            after = connection.execute("SELECT clock_timestamp()").fetchone()
-            assert before is not None
-            assert after is not None
-            into.append(tasks / (after[0] - before[0]).total_seconds())
-    return statistics.median(bare), statistics.median(engine)
+            into.append(tasks / timed(connection, statement, parameters))
+    return bare, engine
+
+
+def timed(connection: psycopg.Connection[Any], statement: Any, parameters: tuple[object, ...] = ()) -> float:
+    """Seconds that a statement takes, its commit included, by the server's clock."""
+    before = connection.execute("SELECT clock_timestamp()").fetchone()
+    connection.execute(statement, parameters)
+    after = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert before is not None
+    assert after is not None
+    return float((after[0] - before[0]).total_seconds())

@@ -267,13 +267,15 @@ $$;
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.caps_of(task_type text, client_id text, concurrency_key text)
 RETURNS integer[]
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_agg(c.cap_id ORDER BY c.cap_id)
-      FROM app.caps AS c
-     WHERE (c.kind, c.name) IN (('task_type', caps_of.task_type), ('client', caps_of.client_id), ('key', caps_of.concurrency_key));
+BEGIN
+    RETURN (SELECT array_agg(c.cap_id ORDER BY c.cap_id)
+              FROM app.caps AS c
+             WHERE (c.kind, c.name) IN (('task_type', caps_of.task_type), ('client', caps_of.client_id), ('key', caps_of.concurrency_key)));
+END;
 $$;
 
 -- app.check_finished: refuse a malformed report before anything is locked.
@@ -509,12 +511,15 @@ RETURNS TABLE (
     task_id bigint, attempt integer, job_id varchar, job_type varchar, stage integer, task_type varchar, task_index integer,
     parameters jsonb, deadline timestamptz
 )
-LANGUAGE sql
+LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT t.task_id, t.attempt, t.job_id, t.job_type, t.stage, t.task_type, t.task_index, t.parameters, t.deadline
       FROM app.turn(claim_tasks.worker_id, '[]', claim_tasks.task_types, claim_tasks.max_tasks) AS t;
+END;
 $$;
 GRANT EXECUTE ON FUNCTION app.claim_tasks(text, text[], integer) TO geomill_worker;
 
@@ -3790,11 +3795,13 @@ $$;
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.sha256_hex(value text)
 RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')), 'hex');
+BEGIN
+    RETURN encode(sha256(convert_to(value, 'UTF8')), 'hex');
+END;
 $$;
 GRANT EXECUTE ON FUNCTION app.sha256_hex(text) TO geomill_api;
 
@@ -4728,11 +4735,13 @@ CREATE OR REPLACE FUNCTION app.submit_job(
     job_type text, parameters jsonb, priority integer DEFAULT 0, platform_request_id text DEFAULT NULL, revision integer DEFAULT 1
 )
 RETURNS varchar
-LANGUAGE sql
+LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT app.submit_job_with(job_type, parameters, priority, platform_request_id, revision, NULL);
+BEGIN
+    RETURN app.submit_job_with(job_type, parameters, priority, platform_request_id, revision, NULL);
+END;
 $$;
 GRANT EXECUTE ON FUNCTION app.submit_job(text, jsonb, integer, text, integer) TO geomill_worker, geomill_admin;
 

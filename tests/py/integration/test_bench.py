@@ -1,0 +1,44 @@
+"""The benchmark drives what it says it drives: so many turns are so many claimed and completed tasks, on either side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.engine import Case, empty_engine, engine_run, fill_engine, fill_floor, floor_run, measure_fan_out, prepare
+from bench.growth import measure_backlog, measure_views
+
+CASE = Case(50, 2, 100, 0.75)
+
+
+def test_turns_are_tasks(engine_database: Any) -> None:
+    dsn = engine_database.dsn("superuser")
+    with engine_database.connect("superuser") as connection:
+        prepare(connection)
+        fill_engine(connection, CASE.stage_size, 1_000)
+        run = engine_run(connection, dsn, CASE, transactions=4)
+        assert run.rate > 0
+        assert run.wal > 0
+        # Two workers, four turns each: the last claim of each is not reported any more.
+        counts = "SELECT count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'processing') FROM app.tasks"
+        assert connection.execute(counts).fetchone() == (300, 100)
+        fill_floor(connection, 1_000)
+        assert floor_run(connection, dsn, CASE, transactions=4).rate > 0
+        assert connection.execute("SELECT count(*) FROM bench_floor.task WHERE state = 2").fetchone() == (400,)
+
+
+def test_fan_out_is_one_advance(engine_database: Any) -> None:
+    with engine_database.connect("superuser") as connection:
+        prepare(connection)
+        bare, engine = measure_fan_out(connection, runs=1, tasks=500)
+        assert len(bare) == len(engine) == 1
+        assert connection.execute("SELECT count(*), max(stage_id) - min(stage_id) FROM app.tasks").fetchone() == (501, 1)
+
+
+def test_cycles_and_views_run(engine_database: Any) -> None:
+    with engine_database.connect("superuser") as connection:
+        prepare(connection)
+        assert len(measure_backlog({100: connection}, runs=2, cycles=5)[100]) == 2
+        assert connection.execute("SELECT count(*) FROM app.tasks WHERE status = 'completed'").fetchone() == (10,)
+        assert all(by_size[100] >= 0 for by_size in measure_views({100: connection}, runs=1).values())
+        empty_engine(connection)
+        assert connection.execute("SELECT count(*) FROM app.tasks").fetchone() == (0,)
