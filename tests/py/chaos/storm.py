@@ -74,23 +74,25 @@ class Worker:
             if self.rng.random() < 0.03:
                 connection.execute("SELECT * FROM app.fail_task(%s, %s, %s)", (task, attempt, Jsonb(ERROR)))
                 continue
-            self.under_hold(connection, task, attempt, task_type == "held")
-            if self.rng.random() < 0.1:
+            if self.under_hold(connection, task, attempt, task_type == "held") and self.rng.random() < 0.1:
                 # Late, or twice: it changes nothing.
                 connection.execute("SELECT * FROM app.complete_task_and_check_stage(%s, %s, NULL)", (task, attempt - self.rng.randrange(2)))
 
-    def under_hold(self, connection: psycopg.Connection[Any], task: int, attempt: int, has_effect: bool) -> None:
+    def under_hold(self, connection: psycopg.Connection[Any], task: int, attempt: int, has_effect: bool) -> bool:
         try:
             with connection.transaction():
                 connection.execute("SELECT app.hold_task(%s, %s)", (task, attempt))
                 if has_effect:
                     connection.execute("INSERT INTO tests.effects (task_id, attempt) VALUES (%s, %s)", (task, attempt))
                 connection.execute("SELECT * FROM app.complete_task_and_check_stage(%s, %s, '{}')", (task, attempt))
-                if self.rng.random() < 0.02:
+                given_up = self.rng.random() < 0.02
+                if given_up:
                     raise psycopg.Rollback
+            return not given_up
         except psycopg.Error as error:
             if error.sqlstate != STALE:
                 raise
+            return True
 
 
 def cut(connection: psycopg.Connection[Any], query: str, values: tuple[Any, ...]) -> None:
