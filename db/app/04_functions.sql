@@ -1463,7 +1463,8 @@ BEGIN
                     SELECT FROM app.jobs AS s
                      WHERE s.platform_request_id = j.platform_request_id AND s.revision = j.revision
                        AND (s.job_id <> ALL (old) OR s.status IN ('pending'::app.job_status, 'processing'::app.job_status)
-                            OR s.completed_at >= CASE s.status WHEN 'failed'::app.job_status THEN failed_before ELSE ended_before END)))
+                            -- NULL: kept for ever.
+                            OR coalesce(s.completed_at >= CASE s.status WHEN 'failed'::app.job_status THEN failed_before ELSE ended_before END, true))))
          ORDER BY j.job_id FOR UPDATE OF j SKIP LOCKED);
 
     INSERT INTO app.archived_jobs (job_id, job_type, job_type_version, status, stages, tasks, completed_tasks, failed_tasks, parameters, error_details,

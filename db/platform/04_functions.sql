@@ -2343,7 +2343,7 @@ GRANT EXECUTE ON FUNCTION platform.text_problem(text, text, integer, boolean) TO
 --   stac_items         paths, as in endpoints
 --   stac_collection    path of the collection that goes with them; null where that is shared
 --   warnings           what stays, and why
---   job                job_id, job_type, status, error of the removal; null where none was started
+--   job                job_id, job_type, status, error of the removal; null where none was started, or it was long ago
 --
 -- Guarantees  Table, items and collection are those that are there now; files those that the request still shows.
 -- Locks       none.
