@@ -23,7 +23,7 @@ ifeq ($(filter $(ENGINE),local docker),)
 $(error ENGINE is $(ENGINE); it can be local (the default) or docker)
 endif
 
-.PHONY: help up down dsn deploy plan verify rebuild redeploy-app redeploy-pgstac stac-clear pgtap workers status psql bench check demo test
+.PHONY: help up down dsn deploy plan rollback verify rebuild redeploy-app redeploy-pgstac stac-clear pgtap workers status psql bench check demo test
 .PHONY: chaos clean
 
 help:  ## this list
@@ -73,11 +73,14 @@ clean:  ## remove what geomill made here: its cluster WITH ALL DATA, .venv, .geo
 
 endif
 
-deploy: $(VENV)  ## bring the database to what the code says, in one transaction
+deploy: $(VENV)  ## carry out the plan that was read; without one, plan and carry out
 	@$(PYTHON) -m codegen deploy $(ARGS)
 
-plan: $(VENV)  ## show what deploy would change
+plan: $(VENV)  ## the steps from the database to the code: locks, hazards, the way back
 	@$(PYTHON) -m codegen plan $(ARGS)
+
+rollback: $(VENV)  ## take the last deploy back, or say why not
+	@$(PYTHON) -m codegen rollback $(ARGS)
 
 verify: $(VENV)  ## compare the database with what the code says
 	@$(PYTHON) -m codegen verify $(ARGS)

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from codegen import apply, backup, catalog, cron, differ, generate, history, pgstac, plan_file, shadow
+from codegen import apply, backup, catalog, cron, differ, generate, history, pgstac, plan_file, plpgsql, shadow
 from codegen import plan as planning
 from codegen.apply import InterruptedDeployError, Report, retried
 from codegen.connection import connect_to, server_of
@@ -48,11 +48,21 @@ def deploy(
             changed = True
         reached("pgstac")
         changed = deploy_schemas(connection, ours(), report, allowed=allowed, plan_id=plan_id, kind=kind, reached=reached) or changed
+        if changed and settings().validate_generated and plpgsql.is_available(connection):
+            _refuse_wrong(plpgsql.errors(connection, generate.SCHEMAS))
         if with_cron:
             changed = _schedule(connection, dsn, report) or changed
         history.keep_schema(connection.info.dbname)
     report("deployed" if changed else "nothing to do")
     return changed
+
+
+def _refuse_wrong(found: list[str]) -> None:
+    """Functions that would not hold up: too late to refuse the deploy, in time to say so."""
+    if found:
+        raise InterruptedDeployError(
+            "deploy", "functions do not hold up:\n  " + "\n  ".join(found), "mend db/functions and deploy again, or roll back"
+        )
 
 
 @contextlib.contextmanager
@@ -115,7 +125,7 @@ def _carry_out(
     kind: str,
     reached: Callable[[str], None],
 ) -> None:
-    several = len(plan_file.transactions(plan.steps)) > 1
+    several = any(step.when != "change" for step in plan.steps)
     row = history.begin(connection, kind, plan.id, allowed) if desired.is_ours and several else None
     rows = [row]
 

@@ -60,7 +60,7 @@ def rollback(dsn: str, report: Report, *, allowed: Collection[str] = (), dry_run
             number[0] = history.complete(connection, None, said, ended=ended)
 
         apply.apply(connection, steps, schemas, left, report, record)
-        if len(plan_file.transactions(steps)) > 1:
+        if any(step.when != "change" for step in steps):
             with connection.transaction():
                 now = catalog.read(connection, schemas)
             history.end(connection, number[0], catalog.fingerprint(now))

@@ -90,7 +90,9 @@ def prepare(connection: psycopg.Connection[Any], step: Step) -> None:
 def lock(connection: psycopg.Connection[Any]) -> None:
     """One deploy or plan at a time in a database, for the rest of the transaction: each makes the same names."""
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{settings().deploy_queue_seconds}s")))
-    connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS["deploy"]])
+    # Without parameters, so by the simple protocol: a portal left open would keep its snapshot to the end of the transaction, and
+    # CREATE INDEX CONCURRENTLY would wait for the very deploy that runs it.
+    connection.execute(sql.SQL("SELECT pg_advisory_xact_lock({}, 0)").format(sql.Literal(LOCKS["deploy"])))
 
 
 def existing(connection: psycopg.Connection[Any], schemas: Sequence[str]) -> list[str]:

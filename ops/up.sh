@@ -35,7 +35,8 @@ if ! may_deploy; then
     say "not deployed: GEOMILL_AUTO_DEPLOY is 0 here (python -m codegen settings); look at \`make plan\`, then \`make deploy\`"
     exit 0
 fi
-$PYTHON -m codegen deploy
+# What the code says now, whatever plan was made before; hazards are refused as ever.
+$PYTHON -m codegen deploy --replan
 if [ -z "$existing" ]; then
     $PYTHON -m codegen logins
 else

@@ -1,0 +1,117 @@
+"""A deploy that adds, changes and drops while workers work and a client asks: nothing is lost, and nobody sees an error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from codegen import deploy, desired, plan
+from codegen.connection import connect_to
+from codegen.ddl import Statement
+from codegen.desired import Desired
+from tests.conftest import StartWorkers
+from tests.py.codegen.changed import changed
+from tests.py.support.server import Database
+
+WORKERS = 8
+
+NEXT = changed(
+    {"app.jobs": "note text", "app.tasks": "hint text DEFAULT 'none'", "app.workers": "host text"},
+    more=(
+        Statement("indexes", "index", "app.idx_jobs_note", "CREATE INDEX idx_jobs_note ON app.jobs (note) WHERE note IS NOT NULL;", "app"),
+        Statement("tables", "check", "c", "ALTER TABLE app.jobs ADD CONSTRAINT jobs_note_check CHECK (length(note) < 100);", "app"),
+        Statement("tables", "table", "app.extras", "CREATE TABLE app.extras (n integer PRIMARY KEY);", "app"),
+    ),
+    # Every function of the engine is another one, and does the same.
+    replaced={"\nBEGIN\n": "\nBEGIN\n    -- the next release\n", "'fail_job', 'continue'": "'fail_job', 'continue', 'ask'"},
+)
+"""The next release: columns of the claim path, an index, a check, an enum label, a table, every body."""
+
+
+@dataclass
+class Client:
+    """Calls one function over and over, and remembers what went wrong and how long the longest call was."""
+
+    database: Database
+    role: Any
+    statement: str
+    errors: list[str] = field(default_factory=list)
+    calls: int = 0
+    longest: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        with self.database.connect(self.role) as connection:
+            while not self.stop.is_set():
+                begun = time.monotonic()
+                try:
+                    connection.execute(self.statement.encode(), [f"{self.role} {self.calls}"]).fetchall()
+                except psycopg.Error as error:
+                    self.errors.append(str(error))
+                self.calls += 1
+                self.longest = max(self.longest, time.monotonic() - begun)
+
+
+def carry_out(database: Database, wanted: Desired, *allowed: str) -> list[str]:
+    said: list[str] = []
+    with connect_to(database.dsn()) as connection, deploy.alone(database.dsn()):
+        deploy.deploy_schemas(connection, wanted, said.append, allowed=allowed)
+        assert plan.plan(connection, wanted, locked=True).differences == ()
+    return said
+
+
+def test_workers_and_clients_notice_nothing_of_a_deploy(database: Database, workers: StartWorkers, capsys: Any) -> None:
+    clients = [
+        Client(database, "worker", "SELECT app.submit_job('hello_world', jsonb_build_object('n', 5, 'message', %s::text))"),
+        Client(database, "ddh", "SELECT request_id FROM platform.list_requests() WHERE request_id <> %s"),
+    ]
+    started = workers("--processes", str(WORKERS))
+    threads = [threading.Thread(target=client.run) for client in clients]
+    for thread in threads:
+        thread.start()
+    back = [
+        "data-loss:app.tasks.hint",
+        "data-loss:app.jobs.note",
+        "data-loss:app.workers.host",
+        "table-rewrite:app.job_stages",
+        "table-rewrite:app.stages",
+    ]
+    try:
+        carry_out(database, NEXT)
+        carry_out(database, desired.ours(), *back)
+        carry_out(database, NEXT)
+    finally:
+        for client in clients:
+            client.stop.set()
+        for thread in threads:
+            thread.join()
+    assert [client.errors for client in clients] == [[], []]
+    with database.connect() as connection:
+        wait_until_done(connection)
+        statuses = connection.execute("SELECT status::text, count(*) FROM app.jobs GROUP BY 1").fetchall()
+        tasks = connection.execute("SELECT status::text, count(*) FROM app.tasks GROUP BY 1").fetchall()
+        errors = connection.execute("SELECT error FROM app.task_errors").fetchall()
+    jobs = clients[0].calls
+    assert (statuses, tasks, errors) == ([("completed", jobs)], [("completed", 10 * jobs)], [])
+    started.terminate()
+    started.process.wait(60)
+    assert [line for line in started.output.splitlines() if '"level": "error"' in line or " error " in line.lower()] == []
+    with capsys.disabled():
+        print(
+            f"\n  {jobs} jobs, {10 * jobs} tasks; longest call: worker {clients[0].longest * 1000:.0f} ms, ddh {clients[1].longest * 1000:.0f} ms"
+        )
+
+
+def wait_until_done(connection: psycopg.Connection[Any]) -> None:
+    """Until no job is open; a test that never gets there is ended by the suite's own limit."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        row = connection.execute("SELECT count(*) FROM app.jobs WHERE status IN ('pending', 'processing')").fetchone()
+        if row == (0,):
+            return
+        time.sleep(0.2)
+    raise AssertionError("jobs are still open")
