@@ -54,8 +54,8 @@ def apply(
     for position, group in enumerate(groups):
         later = [step for following in groups[position + 1 :] for step in following]
         title = group[0].title if group else "the record"
-        reached(title)
         try:
+            reached(title)
             if group and group[0].concurrently:
                 _alone(connection, group[0], report)
             else:

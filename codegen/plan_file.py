@@ -93,6 +93,7 @@ def script(steps: Sequence[Step], title: str, lock_timeout: str) -> str:
         f"-- {title}",
         "-- For psql: stops at the first error. What stands outside a transaction can be run again.",
         "\\set ON_ERROR_STOP on",
+        "SET client_min_messages = warning;",
         "",
     ]
     for transaction in transactions(steps):

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from codegen import cron, generate, pgstac, plan, plpgsql
+from codegen import cron, generate, pgstac, plan, plpgsql, roles
 from codegen.connection import connect_to
 from codegen.deploy import Report
 
@@ -27,6 +27,7 @@ def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
                 report("functions were not checked: what they work on differs; mend that first")
             else:
                 found += _functions(connection, report)
+        found += roles.differences(connection)
         found += _pgstac(connection)
         if with_cron:
             found += _cron(connection, dsn, report)

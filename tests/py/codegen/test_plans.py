@@ -175,6 +175,7 @@ def test_a_dump_and_restore_is_no_drift(database: Database) -> None:
     try:
         with copy.connect() as connection:
             connection.execute((generate.DB / "extensions.sql").read_bytes())
+            connection.execute((generate.DB / "roles.sql").read_bytes())
         dump = subprocess.Popen(
             ["pg_dump", "--format=custom", "--schema=app", "--schema=platform", "--dbname", database.dsn()], stdout=subprocess.PIPE
         )
@@ -264,14 +265,9 @@ def test_an_index_whose_build_was_cut_off_is_built_again(database: Database) -> 
     with_jobs(database)
     wanted = changed(NOTE, more=(INDEX,))
 
-    def reached(title: str) -> None:
-        if title.startswith("build index"):
-            raise psycopg.OperationalError("cut off")
-
     carry_out(database, changed(NOTE))
     with database.connect() as connection:
         connection.execute("CREATE INDEX idx_jobs_note ON app.jobs (note)")
-        connection.execute("ALTER INDEX app.idx_jobs_note RENAME TO idx_jobs_note")
         connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.idx_jobs_note'::regclass")
     carry_out(database, wanted)
     assert planned(database, wanted).differences == ()
