@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,14 +52,14 @@ def pgbench(
     for variable, value in (variables or {}).items():
         command += ["-D", f"{variable}={value}"]
     before = _position(connection)
-    with _sampled(connection, name) as spent:
+    with _sampled(connection, name, clients) as spent:
         done = subprocess.run([*command, dsn], env={**os.environ, "PGAPPNAME": name}, capture_output=True, text=True, check=False)
     rate = re.search(r"tps = ([0-9.]+)", done.stdout)
     ended = re.search(r"actually processed: ([0-9]+)", done.stdout)
     if done.returncode != 0 or rate is None or ended is None:
         raise RuntimeError(f"pgbench failed: {done.stderr[-2000:]}")
     tasks = int(ended[1]) * tasks_each
-    cpu = sum(spent.values()) / 1000 / tasks if spent else None
+    cpu = sum(spent.values()) / 1000 / tasks if len(spent) >= clients else None
     return Run(float(rate[1]) * tasks_each, cpu, (_position(connection) - before) / tasks)
 
 
@@ -71,7 +70,7 @@ def _position(connection: psycopg.Connection[Any]) -> float:
 
 
 @contextmanager
-def _sampled(connection: psycopg.Connection[Any], application: str) -> Iterator[dict[int, int]]:
+def _sampled(connection: psycopg.Connection[Any], application: str, clients: int) -> Iterator[dict[int, int]]:
     """Nanoseconds of CPU of each server process with this application_name, as last seen."""
     spent: dict[int, int] = {}
     done = threading.Event()
@@ -87,16 +86,10 @@ def _sampled(connection: psycopg.Connection[Any], application: str) -> Iterator[
     processes: list[int] = []
 
     def find() -> None:
-        # pgbench's connections are all there before its first transaction.
-        while not processes and not done.is_set():
-            time.sleep(_EVERY)
-            processes.extend(
-                row[0] for row in connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (application,))
-            )
-        if not done.is_set():
-            time.sleep(5 * _EVERY)
-            known = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (application,)).fetchall()
-            processes[:] = [row[0] for row in known]
+        # Connected one after the other, before the first transaction.
+        while len(processes) < clients and not done.wait(_EVERY):
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (application,)).fetchall()
+            processes[:] = [row[0] for row in found]
 
     threads = [threading.Thread(target=find), threading.Thread(target=sample)]
     for thread in threads:
