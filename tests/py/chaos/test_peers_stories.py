@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import Any
 
 import psycopg
@@ -194,6 +195,10 @@ def test_counter_drift(admin: Connection) -> None:
         admin.execute("SELECT app.retry_job(%s)", (job,))
         assert one(admin, "SELECT remaining FROM app.stages WHERE stage_id = %s", stage) == tasks - 1
         check(admin)
+        # Several of them end in one turn.
+        rest = claim(admin, f"w{tasks}", tasks)
+        finish(admin, f"w{tasks}", rest[:2])
+        check(admin)
         recover(admin)
         check(admin, "at the end")
         assert one(admin, "SELECT status FROM app.jobs WHERE job_id = %s", job) == "completed"
@@ -259,7 +264,8 @@ def test_claims_wade_through_the_dead_prefix(admin: Connection, other: Connectio
             assert len(tasks) == 500
             costs.append(_claim_reads(admin))
             finish(admin, "w", tasks)
-        assert costs[-1] <= 3 * max(costs[:4]), f"buffers that a claim of one reads, as the dead grow: {costs}"
+        # Medians, for the low-water mark moves by leaps, and one claim in some looks after it.
+        assert median(costs[-12:]) <= 1.5 * median(costs[:8]), f"buffers that a claim of one reads, as the dead grow: {costs}"
 
 
 def _claim_reads(connection: Connection) -> int:
