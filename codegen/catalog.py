@@ -54,6 +54,26 @@ _DEPENDENCIES = """
      WHERE (d.classid, d.objid, d.objsubid) <> (d.refclassid, d.refobjid, d.refobjsubid)
 """
 
+# Of some places in the catalog, those that are in other schemas.
+_ELSEWHERE = """
+    SELECT p.class, p.oid, p.sub, pg_catalog.pg_describe_object(p.class, p.oid, p.sub)
+      FROM (SELECT (place ->> 0)::oid AS class, (place ->> 1)::oid AS oid, (place ->> 2)::integer AS sub
+              FROM jsonb_array_elements(to_jsonb(%(places)s::bigint[])) AS place) AS p
+     CROSS JOIN LATERAL (
+            SELECT coalesce(
+                (SELECT c.relnamespace FROM pg_catalog.pg_class AS c WHERE p.class = 'pg_class'::regclass AND c.oid = p.oid),
+                (SELECT c.connamespace FROM pg_catalog.pg_constraint AS c WHERE p.class = 'pg_constraint'::regclass AND c.oid = p.oid),
+                (SELECT f.pronamespace FROM pg_catalog.pg_proc AS f WHERE p.class = 'pg_proc'::regclass AND f.oid = p.oid),
+                (SELECT t.typnamespace FROM pg_catalog.pg_type AS t WHERE p.class = 'pg_type'::regclass AND t.oid = p.oid),
+                (SELECT c.relnamespace FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+                  WHERE p.class = 'pg_trigger'::regclass AND t.oid = p.oid),
+                (SELECT c.relnamespace FROM pg_catalog.pg_policy AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.polrelid
+                  WHERE p.class = 'pg_policy'::regclass AND t.oid = p.oid)) AS namespace
+           ) AS n
+      JOIN pg_catalog.pg_namespace AS s ON s.oid = n.namespace
+     WHERE s.nspname <> ALL (%(schemas)s) AND s.nspname !~ '^pg_'
+"""
+
 Key = tuple[str, str]
 """Kind and name of a thing."""
 
@@ -83,6 +103,8 @@ class Catalog:
     things: Mapping[Key, Thing]
     needs: Mapping[Key, frozenset[Key]] = field(compare=False)
     """What each thing cannot be without, in these schemas."""
+    elsewhere: Mapping[Key, tuple[str, ...]] = field(compare=False, default_factory=dict)
+    """What leans on a thing from other schemas, in PostgreSQL's words."""
 
     def __contains__(self, key: object) -> bool:
         return key in self.things
@@ -108,7 +130,7 @@ class Catalog:
     def without(self, keys: Iterable[Key]) -> Catalog:
         """The same without some things."""
         gone = set(keys)
-        return Catalog({key: thing for key, thing in self.things.items() if key not in gone}, self.needs)
+        return Catalog({key: thing for key, thing in self.things.items() if key not in gone}, self.needs, self.elsewhere)
 
 
 @dataclass(frozen=True)
@@ -144,14 +166,25 @@ def read(connection: psycopg.Connection[Any], schemas: Sequence[str]) -> Catalog
             if oid:
                 places[class_, oid, sub] = (kind, name)
         needs: dict[Key, set[Key]] = {key: set() for key in things}
+        outside: dict[tuple[int, int, int], set[Key]] = {}
         cursor.execute(_DEPENDENCIES.encode())
         for class_, oid, sub, needed_class, needed_oid, needed_sub in cursor:
             key, needed = places.get((class_, oid, sub)), places.get((needed_class, needed_oid, needed_sub))
             if key and needed and key != needed:
                 needs[key].add(needed)
+            elif needed and not key:
+                outside.setdefault((class_, oid, sub), set()).add(needed)
+        elsewhere: dict[Key, set[str]] = {}
+        if outside:
+            cursor.execute(_ELSEWHERE, {"schemas": list(schemas), "places": [list(place) for place in outside]})
+            for class_, oid, sub, described in cursor.fetchall():
+                for needed in outside[class_, oid, sub]:
+                    elsewhere.setdefault(needed, set()).add(described)
     for thing in things.values():
         needs[thing.key] |= _parts_need(thing, things)
-    return Catalog(things, {key: frozenset(needed) for key, needed in needs.items()})
+    return Catalog(
+        things, {key: frozenset(needed) for key, needed in needs.items()}, {key: tuple(sorted(each)) for key, each in elsewhere.items()}
+    )
 
 
 def differences(live: Catalog, wanted: Catalog) -> list[Difference]:

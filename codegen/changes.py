@@ -54,7 +54,9 @@ def create(thing: Thing, catalog: Catalog) -> list[str]:
             return [statement("CREATE SEQUENCE {} {};", thing.name, definition), *_owned(thing, "SEQUENCE")]
         case "table":
             indexes = [create_index(index, index.detail["name"]) for index in parts(thing, catalog) if index.kind == "index"]
-            return [_create_table(thing, catalog), *_owned(thing, "TABLE"), *indexes]
+            checks = [check for check in parts(thing, catalog) if check.kind == "check"]
+            half_done = [add_constraint(check, valid=False) for check in checks if not check.detail["valid"]]
+            return [_create_table(thing, catalog), *_owned(thing, "TABLE"), *half_done, *indexes]
         case "view":
             kind = "MATERIALIZED VIEW" if it["relkind"] == "m" else "VIEW"
             return [statement("CREATE {} {} AS\n{}", kind, thing.name, it["query"].strip()), *_owned(thing, kind)]
@@ -179,7 +181,7 @@ def retype(live: Thing, wanted: Thing, *, by_label: bool = False) -> list[str]:
     """Another type, every value cast; the default is out of the way meanwhile. `by_label`: from one enum to its successor."""
     it = wanted.detail
     steps = [alter_column(live, "DROP DEFAULT")] if live.detail["default"] is not None else []
-    steps.append(alter_column(wanted, "TYPE {} USING {}", it["type"], _cast(live, wanted, by_label=by_label)))
+    steps.append(alter_column(wanted, "TYPE {} USING {}", it["type"], cast(live, wanted, by_label=by_label)))
     if it["default"] is not None:
         steps.append(alter_column(wanted, "SET DEFAULT {}", it["default"]))
     return steps
@@ -298,7 +300,8 @@ def _create_table(thing: Thing, catalog: Catalog) -> str:
         raise RefusedError(f"table {thing.name}", "it is partitioned or foreign", "geomill makes plain tables only")
     made = parts(thing, catalog)
     lines = [column(one) for one in made if one.kind == "column"]
-    lines += [statement("CONSTRAINT {} {}", one.detail["name"], one.detail["definition"]) for one in made if one.kind in ("key", "check")]
+    constraints = [one for one in made if one.kind in ("key", "check") and one.detail["valid"]]
+    lines += [statement("CONSTRAINT {} {}", one.detail["name"], one.detail["definition"]) for one in constraints]
     kind = "UNLOGGED " if thing.detail["unlogged"] else ""
     return statement("CREATE {}TABLE {} (\n    {}\n);", kind, thing.name, ",\n    ".join(lines))
 
@@ -349,7 +352,7 @@ def _reowned(live: Thing, wanted: Thing, kind: str) -> list[str]:
     return [statement("ALTER {} {} OWNER TO {};", kind, wanted.name, wanted.detail["owner"])]
 
 
-def _cast(live: Thing, wanted: Thing, *, by_label: bool) -> str:
+def cast(live: Thing, wanted: Thing, *, by_label: bool = False) -> str:
     """The old value as the new type. Enums go by their labels: no cast leads from one to another."""
     before, after = live.detail, wanted.detail
     through_text = by_label or (before["bare"] != after["bare"] and (_is_named(before["bare"]) or _is_named(after["bare"])))

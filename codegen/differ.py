@@ -6,6 +6,7 @@ to change while others lean on it is taken away first and made again afterwards;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +38,11 @@ _ORDER = (
     "comment",
 )
 _ATTACHED = frozenset({"trigger", "policy", "rule", "view", "check", "key", "index", "comment", "row security", "storage"})
+
+_REFERENCE = re.compile(r"FOREIGN KEY \((?P<own>[^)]*)\) REFERENCES (?P<table>[^(]*)\((?P<theirs>[^)]*)\)")
+
+_LATE = frozenset({"check", "key", "index", "trigger"})
+"""What a table of the claim path loses in a transaction of its own."""
 
 _LOCKS = {
     "index": "SHARE",
@@ -197,7 +203,9 @@ def _is_made_anew(before: Thing, after: Thing) -> bool:
 def _cannot_be_altered(before: Thing, after: Thing) -> bool:
     match before.kind:
         case "check" | "key":
-            return bool(before.detail["definition"] != after.detail["definition"])
+            # What has been looked at cannot be unseen: only a way back leads from valid to not.
+            unseen = before.detail["valid"] and not after.detail["valid"]
+            return bool(before.detail["definition"] != after.detail["definition"] or unseen)
         case "index" | "policy" | "rule" | "view":
             return True
         case "type":
@@ -221,6 +229,7 @@ def _add(
     hazards: tuple[Hazard, ...] = (),
     refused_rows: str | None = None,
     sides: tuple[Catalog, ...] = (),
+    uproots: bool = False,
 ) -> None:
     """A step over some things, if it has anything to run. A new table is nobody else's to wait for."""
     made = tuple(statements)
@@ -233,7 +242,7 @@ def _add(
     taken = (_LOCKS.get(kind, "ACCESS EXCLUSIVE") if lock is None else lock) if tables else ""
     keys = frozenset(thing.key for thing in things)
     as_owner = all(_owner_in(catalog, things[0]) in (None, *OWNERS) for catalog in sides or (work.live, work.wanted))
-    work.steps.append(Step(title, made, when, keys, tables, taken, hazards, as_owner, refused_rows))
+    work.steps.append(Step(title, made, when, keys, tables, taken, hazards, as_owner, refused_rows, uproots))
 
 
 def _owner_in(catalog: Catalog, thing: Thing) -> str | None:
@@ -262,17 +271,19 @@ def _drop_early(work: _Work) -> None:
         thing = work.live[key]
         if _goes_by_itself(work, thing) or (thing.kind in ("index", "key") and _is_exchanged(work, thing)):
             continue
-        hot = work.gone(key) and thing.kind in ("check", "key", "index", "trigger")
+        hot = work.gone(key) and thing.kind in _LATE
         title = f"drop {thing.kind} {thing.name}" + ("" if work.gone(key) else ", to be made again")
         _add(
             work,
             _revoked(thing) if thing.kind.startswith("grant on ") else title,
             changes.drop(thing),
             thing,
+            *_parts(work, thing),
             lock="" if thing.kind == "function" else "ACCESS EXCLUSIVE",
             hazards=_hazards_of_drop(work, thing),
             when=_when(work, thing, "contract") if hot else "change",
             sides=(work.live,),
+            uproots=True,
         )
 
 
@@ -296,19 +307,21 @@ def _goes_by_itself(work: _Work, thing: Thing) -> bool:
 def _drop_late(work: _Work) -> None:
     """Columns, tables, functions, types: when nothing that stays leans on them any more."""
     chosen = {key for key in work.live.things if work.gone(key) and key[0] in ("column", "table", "function", "sequence", "type")}
+    leaning = work.live.needed_by()
     for key in _leaning_first(chosen, work.live):
         thing = work.live[key]
         if _goes_by_itself(work, thing) or (thing.kind == "column" and thing.detail["generated"] is not None):
             continue
-        when = _when(work, thing, "contract") if thing.kind == "column" else "change"
         _add(
             work,
             f"drop {thing.kind} {thing.name}",
             changes.drop(thing),
             thing,
+            *_parts(work, thing),
             hazards=_hazards_of_drop(work, thing),
             sides=(work.live,),
-            when=when,
+            when="contract" if _goes_late(work, key, leaning) else "change",
+            uproots=True,
         )
     for key in sorted(work.again):
         if key[0] == "type":
@@ -318,7 +331,23 @@ def _drop_late(work: _Work) -> None:
                 [changes.statement("DROP TYPE {};", _aside(key[1]))],
                 work.live[key],
                 sides=(work.live,),
+                uproots=True,
             )
+
+
+def _goes_late(work: _Work, key: Key, leaning: Mapping[Key, set[Key]]) -> bool:
+    """Whether a thing, or something that leans on it and goes as well, is taken from a table of the claim path."""
+    thing = work.live[key]
+    if thing.kind == "column" or thing.kind in _LATE:
+        return _when(work, thing, "contract") == "contract" and not _is_generated(work, key)
+    return any(_goes_late(work, other, leaning) for other in leaning.get(key, ()) if work.gone(other) and other[0] in (*_LATE, "column"))
+
+
+def _parts(work: _Work, thing: Thing) -> list[Thing]:
+    """What goes with a thing, or is made again after it."""
+    if thing.kind not in ("table", "view", "column", "function", "type", "sequence"):
+        return []
+    return [other for other in work.live.things.values() if thing.key in wholes(other)]
 
 
 def _hazards_of_drop(work: _Work, thing: Thing) -> tuple[Hazard, ...]:
@@ -382,6 +411,7 @@ def _types(work: _Work) -> None:
                 f"create type {wanted.name}",
                 [*changes.create(wanted, work.wanted), changes.revoke_public(wanted)],
                 wanted,
+                when="expand" if _is_needed_early(work, key) else "change",
                 sides=(work.wanted,),
             )
             continue
@@ -412,6 +442,27 @@ def _types(work: _Work) -> None:
                     work, f"add label {label} to type {wanted.name}", [changes.add_label(wanted.name, label, before)], wanted, when="labels"
                 )
             _add(work, f"change type {wanted.name}", changes.alter(live, wanted), wanted)
+
+
+def _is_needed_early(work: _Work, key: Key) -> bool:
+    """Whether a column of the claim path is to be of a type, before the one transaction."""
+    return any(
+        key in needs and column[0] == "column" and _when(work, work.wanted[column], "expand") == "expand"
+        for column, needs in work.wanted.needs.items()
+        if column in work.wanted
+    )
+
+
+def _rows_that_do_not_cast(work: _Work, live: Thing, thing: Thing) -> str:
+    """A query for values that no enum's label stands for; else one that fails where a value has no counterpart."""
+    it = thing.detail
+    enum = work.wanted.get(("type", it["bare"]))
+    if enum is None:
+        lost = "SELECT 'values become NULL' FROM {t} WHERE {c} IS NOT NULL AND {cast} IS NULL LIMIT 1"
+        return changes.statement(lost, t=it["table"], c=it["column"], cast=changes.cast(live, thing))
+    labels = ", ".join(changes.quoted(label) for label in enum.detail["labels"] or [])
+    found = "SELECT {n} || count(*) || ' rows are ' || {c}::text FROM {t} WHERE {c}::text NOT IN ({l}) GROUP BY {c}::text"
+    return changes.statement(found, n=changes.quoted(f"{thing.name}: "), c=it["column"], t=it["table"], l=labels)
 
 
 def _rows_with_labels(columns: list[Thing], labels: list[str]) -> str | None:
@@ -507,7 +558,9 @@ def _make_column(work: _Work, thing: Thing) -> None:
                 "it is required, has no default, and its table has rows",
                 "give the field a default, or write its type as `X | None` and fill it before it is made required",
             )
-        _add(work, f"add column {thing.name} {it['type']}", changes.create(thing, work.wanted), thing, when=_when(work, thing, "expand"))
+        calls = any(kind == "function" for kind, _ in work.wanted.needs[thing.key])
+        when = "change" if calls else _when(work, thing, "expand")
+        _add(work, f"add column {thing.name} {it['type']}", changes.create(thing, work.wanted), thing, when=when)
         return
     before = live.detail
     if thing.key in work.retyped and ("type", it["bare"].removesuffix("[]")) in work.again and before["bare"] == it["bare"]:
@@ -524,6 +577,8 @@ def _make_column(work: _Work, thing: Thing) -> None:
             thing,
             hazards=hazards,
             when=when,
+            refused_rows=_rows_that_do_not_cast(work, live, thing) if hazards else None,
+            uproots=True,
         )
     elif before["generated"] is not None and it["generated"] is None:
         default = [] if it["default"] is None else [changes.alter_column(thing, "SET DEFAULT {}", it["default"])]
@@ -642,7 +697,7 @@ def _afterwards(work: _Work) -> None:
                 thing,
                 when="afterwards",
                 lock="SHARE UPDATE EXCLUSIVE",
-                refused_rows=_rows_against(thing),
+                refused_rows=_rows_against(work, thing),
             )
             if others:
                 work.steps[-1] = replace(work.steps[-1], tables=tuple(sorted({thing.detail["table"], *others})))
@@ -730,16 +785,35 @@ def _duplicates(thing: Thing) -> str | None:
     )
 
 
-def _rows_against(thing: Thing) -> str | None:
+def _rows_against(work: _Work, thing: Thing) -> str | None:
     it = thing.detail
-    if it.get("type") != "c":
-        return None
+    if it["type"] == "f":
+        return _rows_without_reference(work, thing)
     condition = it["definition"].removeprefix("CHECK ").removesuffix(" NO INHERIT")
     return changes.statement(
         "SELECT count(*) || ' rows break ' || {n} FROM {t} WHERE NOT {c} HAVING count(*) > 0",
         n=changes.quoted(it["name"]),
         t=it["table"],
         c=condition,
+    )
+
+
+def _rows_without_reference(work: _Work, thing: Thing) -> str | None:
+    it = thing.detail
+    matched = _REFERENCE.match(it["definition"])
+    if matched is None:
+        return None
+    own, table, theirs = (matched["own"].split(", "), matched["table"], matched["theirs"].split(", "))
+    present = " AND ".join(changes.statement("a.{} IS NOT NULL", column) for column in own)
+    equal = " AND ".join(changes.statement("b.{} = a.{}", their, column) for column, their in zip(own, theirs, strict=True))
+    # Of a table that this plan makes there is no row yet.
+    there = "" if work.is_new_table(table) else changes.statement(" AND NOT EXISTS (SELECT FROM {} AS b WHERE {})", table, equal)
+    return changes.statement(
+        "SELECT count(*) || ' rows refer to nothing in ' || {n} FROM {t} AS a WHERE {p}{there} HAVING count(*) > 0",
+        n=changes.quoted(table),
+        t=it["table"],
+        p=present,
+        there=there,
     )
 
 
@@ -758,7 +832,9 @@ def _in_order(work: _Work) -> list[Step]:
     result: list[Step] = []
     for when in WHEN:
         chosen = [step for step in work.steps if step.when == when]
-        result += sorted(chosen, key=lambda step: step.tables) if when in ("expand", "contract") else chosen
+        apart = when in ("expand", "contract")
+        # What is no table's own comes before a table leans on it, and goes when none does any more.
+        result += sorted(chosen, key=lambda step: ((not step.tables) == (when == "contract"), step.tables)) if apart else chosen
     return _joined(result)
 
 
@@ -811,12 +887,18 @@ def _needed_first(keys: set[Key], catalog: Catalog) -> list[Key]:
     """By kind, then by name, but nothing before what it needs."""
     result: list[Key] = []
     seen: set[Key] = set()
+    # A table is made with its columns, checks and indexes, and so needs the functions that these call.
+    called: dict[Key, set[Key]] = {}
+    for key in keys:
+        if key[0] in ("column", "check", "index"):
+            functions = {need for need in catalog.needs.get(key, ()) if need[0] == "function"}
+            called.setdefault(("table", str(catalog[key].detail["table"])), set()).update(functions)
 
     def visit(key: Key) -> None:
         if key in seen:
             return
         seen.add(key)
-        for need in sorted(catalog.needs.get(key, ())):
+        for need in sorted({*catalog.needs.get(key, ()), *called.get(key, ())}):
             if need in keys and (_rank(need) <= _rank(key) or need[0] == "function"):
                 visit(need)
         result.append(key)
@@ -846,6 +928,8 @@ _WIDER: Mapping[str, frozenset[str]] = {
 
 def _is_lossless(before: str, after: str) -> bool:
     """Whether each value of one type is one of the other."""
+    if before.endswith("[]") and after.endswith("[]"):
+        return _is_lossless(before.removesuffix("[]"), after.removesuffix("[]"))
     if after == "text" or after in _WIDER.get(before, ()):
         return True
     old, old_length = _with_length(before)

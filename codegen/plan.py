@@ -106,7 +106,9 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
     present = shadow.existing(connection, desired.schemas)
     everything = catalog.read(connection, desired.schemas)
     wanted = shadow.wanted(connection, desired)
-    theirs = [thing for thing in catalog.strangers(everything, wanted) if f"drop-stranger:{thing.name}" not in set(allowed)]
+    strangers = catalog.strangers(everything, wanted)
+    given_up = {thing.key for thing in strangers if f"drop-stranger:{thing.name}" in set(allowed)}
+    theirs = [thing for thing in strangers if given_up.isdisjoint({thing.key, *catalog.wholes(thing)})]
     missing = [schema for schema in desired.schemas if schema not in present]
     live = _with_missing(everything.without(thing.key for thing in theirs), wanted, missing)
 
@@ -131,6 +133,7 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
         reverse = None if reverse is None else reverse + rows_back
         static_steps = static.steps(connection, anew="app" in missing)
         listed += [] if "app" in missing else [f"different  {step.title}" for step in static_steps]
+    _refuse_uprooting(steps, live, everything, theirs)
     steps = _arranged(fresh, steps, rows, static_steps)
     facts = _facts(connection, desired, live)
     hazards = tuple(hazard for step in steps for hazard in step.hazards if hazard.table is None or facts.has_rows(hazard.table))
@@ -146,9 +149,9 @@ def _made(connection: psycopg.Connection[Any], desired: Desired, allowed: Collec
             reverse=None if reverse is None else tuple(_not_restored(reverse, hazards)),
             irreversible=irreversible,
             hazards=tuple(dict.fromkeys(hazards)),
-            blocked=tuple(blocked(connection, steps)),
+            blocked=tuple(_blocked_as_renamed(connection, steps, _due(desired.renames, live), live)),
             strangers=tuple(_named(theirs)),
-            ends=tuple(sorted((key, _ends(key, everything, start)) for key in touched)),
+            ends=tuple(sorted((key, _ends(key, everything, start, target)) for key in touched)),
         ),
         target,
     )
@@ -177,14 +180,15 @@ def _rehearsed(
     steps = [*renamed, *differ.between(after_renames, goal, facts)]
     reverse: list[Step] | None
     irreversible: str | None = None
+    beginning = _with_mended_indexes(after_renames, live, goal)
     try:
         back = Facts(lambda table: ("table", table) in live and facts.has_rows(table), facts.hot)
         there_and_back = _rename_steps([_reversed(rename) for rename in reversed(renames)])
-        reverse = [*_as_callers_know(differ.between(goal, after_renames, back)), *there_and_back]
+        reverse = [*_as_callers_know(differ.between(goal, beginning, back)), *there_and_back]
     except RefusedError as error:
         reverse, irreversible = None, f"{error.where}: {error.why}"
     with shadow.aside(connection, desired.schemas):
-        _copy(connection, live, missing, made_here)
+        _copy(connection, _with_labels(live, goal, renames), missing, made_here)
         steps = _run(connection, steps)
         ended = catalog.read(connection, desired.schemas)
         left = [one for one in catalog.differences(ended, goal) if not _is(second, ended, one.key)]
@@ -192,17 +196,55 @@ def _rehearsed(
             raise RefusedError(
                 "plan", f"its steps would not end where they should:\n{catalog.listed(left)}", "nothing was changed; a defect of codegen"
             )
-        if reverse is not None:
-            try:
-                reverse = _run(connection, reverse)
-            except psycopg.Error as error:
-                reverse, irreversible = None, str(error).strip()
-            else:
-                back_again = catalog.differences(_with_broken_indexes(catalog.read(connection, desired.schemas), live), start)
-                second_start = [one for one in back_again if not _was(one, live, start, wanted, same)]
-                if second_start:
-                    reverse, irreversible = None, "it would not lead back:\n" + catalog.listed(second_start)
+        adds_labels = reverse is not None and any(step.when == "labels" for step in reverse)
+        if reverse is not None and not adds_labels:
+            reverse, irreversible = _way_back(connection, desired, reverse, live, start, wanted, same)
+    if reverse is not None and adds_labels:
+        with shadow.aside(connection, desired.schemas):
+            _copy(connection, _with_labels(ended, beginning, ()), (), ())
+            reverse, irreversible = _way_back(connection, desired, reverse, live, start, wanted, same)
     return start, second, steps, reverse, irreversible, same
+
+
+def _way_back(
+    connection: psycopg.Connection[Any],
+    desired: Desired,
+    reverse: list[Step],
+    live: Catalog,
+    start: Catalog,
+    wanted: Catalog,
+    same: frozenset[Key],
+) -> tuple[list[Step] | None, str | None]:
+    """The way back, run on a copy that has arrived; or why it does not lead back."""
+    try:
+        rehearsed = _run(connection, reverse)
+    except RefusedError as error:
+        return None, error.why
+    back_again = catalog.differences(_with_broken_indexes(catalog.read(connection, desired.schemas), live), start)
+    second_start = [one for one in back_again if not _was(one, live, start, wanted, same)]
+    if second_start:
+        return None, "it would not lead back:\n" + catalog.listed(second_start)
+    return rehearsed, None
+
+
+def _with_labels(live: Catalog, goal: Catalog, renames: Iterable[Rename]) -> Catalog:
+    """Enums with their new labels already: a deploy commits these before anything uses them, which no rehearsal can."""
+    former = {(rename.of, rename.new): rename.old for rename in renames if rename.kind == "label"}
+    grown = dict(live.things)
+    for thing in live.of_kind("type"):
+        after = goal.get(thing.key)
+        if after is None or not thing.detail["enum"] or not after.detail["enum"]:
+            continue
+        labels = [former.get((thing.name, label), label) for label in after.detail["labels"] or []]
+        if changes.labels_added(thing.detail["labels"] or [], labels):
+            grown[thing.key] = replace(thing, detail={**thing.detail, "labels": labels})
+    return Catalog(grown, live.needs, live.elsewhere)
+
+
+def _with_mended_indexes(start: Catalog, live: Catalog, goal: Catalog) -> Catalog:
+    """No way leads back to an index that was never built to its end."""
+    broken = {thing.key for thing in live.of_kind("index") if not thing.detail["valid"] and thing.key in start and thing.key in goal}
+    return Catalog({key: goal[key] if key in broken else thing for key, thing in start.things.items()}, start.needs, start.elsewhere)
 
 
 def _as_callers_know(reverse: Iterable[Step]) -> list[Step]:
@@ -406,6 +448,44 @@ def has_rows(connection: psycopg.Connection[Any], table: str) -> bool:
     return bool(row and row[0])
 
 
+def _refuse_uprooting(steps: Iterable[Step], live: Catalog, everything: Catalog, theirs: Iterable[catalog.Thing]) -> None:
+    """Refuse to take away what somebody else's things lean on: that would need CASCADE."""
+    uprooted = {key for step in steps if step.uproots for key in step.keys if key in live}
+    found = {
+        f"{thing.kind} {thing.name} leans on {kind} {named}"
+        for thing in theirs
+        for kind, named in everything.needs[thing.key] & uprooted
+        if (kind, named) not in {other.key for other in theirs}
+    }
+    found |= {f"{other} leans on {kind} {named}" for kind, named in uprooted for other in everything.elsewhere.get((kind, named), ())}
+    if found:
+        raise RefusedError(
+            "plan",
+            "somebody else's things lean on what would be dropped or made again:\n" + "\n".join(f"  {line}" for line in sorted(found)),
+            "drop them, or have them look elsewhere, deploy, and make them again",
+        )
+
+
+def _blocked_as_renamed(connection: psycopg.Connection[Any], steps: Sequence[Step], renames: Sequence[Rename], live: Catalog) -> list[str]:
+    """Rows that would make a step fail, where steps know tables and columns by names that these do not have yet."""
+    if not renames:
+        return blocked(connection, steps)
+    tables = {f"{one.of.partition('.')[0]}.{one.old}": one.of for one in renames if one.kind == "table"}
+    columns = {(one.of, one.old): one.new for one in renames if one.kind == "column"}
+    schemas = [thing.name for thing in live.of_kind("schema")]
+    with shadow.aside(connection, schemas):
+        for schema in schemas:
+            connection.execute(changes.statement("CREATE SCHEMA {};", schema).encode())
+        for table in live.of_kind("table"):
+            schema, _, bare = table.name.partition(".")
+            now = tables.get(table.name, table.name)
+            each = [one.detail["column"] for one in live.of_kind("column") if one.detail["table"] == table.name]
+            shown = ", ".join(changes.statement("{} AS {}", column, columns.get((now, column), column)) for column in each)
+            view = changes.statement("CREATE VIEW {} AS SELECT {} FROM {}.{};", now, shown, shadow.ASIDE.format(schema), bare)
+            connection.execute(view.encode())
+        return blocked(connection, steps)
+
+
 def blocked(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> list[str]:
     """Rows that would make a step fail."""
     found: list[str] = []
@@ -415,8 +495,10 @@ def blocked(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> list[
         try:
             with connection.transaction(force_rollback=True):
                 found += [f"{step.title}: {row[0]}" for row in connection.execute(step.refused_rows.encode())]
-        except (errors.UndefinedColumn, errors.UndefinedTable, errors.UndefinedObject):
-            continue  # of a column that this plan makes: its default was chosen with the constraint
+        except errors.DataError as error:
+            found.append(f"{step.title}: {str(error).splitlines()[0]}")
+        except (errors.UndefinedColumn, errors.UndefinedTable, errors.UndefinedObject, errors.UndefinedFunction, errors.DatatypeMismatch):
+            continue  # of what this plan makes first: a column, whose default was chosen with the constraint, a type, a function
     return found
 
 
@@ -431,9 +513,11 @@ def _not_restored(reverse: list[Step], hazards: Collection[Hazard]) -> list[Step
     return result
 
 
-def _ends(key: Key, live: Catalog, start: Catalog) -> tuple[str | None, ...]:
-    words = [thing.definition if thing else None for thing in (live.get(key), start.get(key))]
-    return tuple(dict.fromkeys(words))
+def _ends(key: Key, live: Catalog, start: Catalog, target: Target) -> tuple[str | None, ...]:
+    sides = [live.get(key), start.get(key)]
+    if any(one is not None and one.kind == "index" and not one.detail["valid"] for one in sides):
+        sides.append(target.wanted.get(key))  # what was broken stays mended
+    return tuple(dict.fromkeys(thing.definition if thing else None for thing in sides))
 
 
 def _named(theirs: Iterable[catalog.Thing]) -> list[str]:

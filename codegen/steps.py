@@ -54,7 +54,9 @@ class Step:
     as_owner: bool = True
     """Run as the owner of the schemas; False: as the one who deploys."""
     refused_rows: str | None = None
-    """A query for a row that would make the step fail; what it finds is for people."""
+    """A query for a row that would make the step fail; what it finds, or how it fails itself, is for people."""
+    uproots: bool = False
+    """Whether PostgreSQL refuses it while something else leans on what it changes."""
 
     @property
     def concurrently(self) -> bool:

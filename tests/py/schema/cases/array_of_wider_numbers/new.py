@@ -1,0 +1,16 @@
+"""The elements of an array outgrow their type. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    sizes: Annotated[list[Annotated[int, Field(ge=0, le=9223372036854775807)]], Column(array=True)] = Field(description="Sizes")

@@ -1,0 +1,16 @@
+"""A bigint is to be an integer. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    size: int = Field(ge=-2147483648, le=2147483647, description="Size")

@@ -1,0 +1,17 @@
+"""No cast leads there, and none is invented. After."""
+
+from datetime import date
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    done: date = Field(description="Done")

@@ -1,0 +1,1 @@
+INSERT INTO app.things (thing_id, done) VALUES (1, true);

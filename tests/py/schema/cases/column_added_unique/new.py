@@ -1,0 +1,17 @@
+"""A unique column that may be NULL, on a table with rows. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")
+    code: Annotated[str | None, Column(unique=True)] = Field(default=None, max_length=10, description="Code")

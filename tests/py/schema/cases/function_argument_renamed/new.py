@@ -1,0 +1,26 @@
+"""Another name of an argument, which a caller may name. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")
+
+
+FUNCTIONS = [
+    """
+    CREATE FUNCTION app.f(m integer) RETURNS integer LANGUAGE sql SET search_path = '' AS $$ SELECT m + 1 $$;
+    """,
+    """
+    GRANT EXECUTE ON FUNCTION app.f(integer) TO geomill_worker;
+    """,
+]

@@ -1,0 +1,23 @@
+"""A function returns rows of a table that gains a column. Before."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")
+
+
+FUNCTIONS = [
+    """
+    CREATE FUNCTION app.f() RETURNS SETOF app.things LANGUAGE sql SET search_path = '' AS $$ SELECT * FROM app.things $$;
+    """,
+]

@@ -1,0 +1,23 @@
+"""Another result of a function that nobody else may call. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")
+
+
+FUNCTIONS = [
+    """
+    CREATE FUNCTION app.f(n integer) RETURNS bigint LANGUAGE sql SET search_path = '' AS $$ SELECT n + 1::bigint $$;
+    """,
+]

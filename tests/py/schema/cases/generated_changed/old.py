@@ -1,0 +1,17 @@
+"""Another expression: the column is made anew. Before."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Index, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things", indexes=[Index(("twice",))])
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    size: int = Field(description="Size")
+    twice: Annotated[int | None, Column(generated="size * 2")] = Field(description="Twice")

@@ -1,0 +1,33 @@
+"""A table of the claim path loses a check, a trigger, a column of an enum, and the enum and the function with them. Before."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+from codegen.models.enums import Status
+
+
+class LampStatus(Status):
+    """A lamp."""
+
+    OFF = "off"
+    ON = "on"
+
+    @classmethod
+    def transitions(cls) -> dict[Status, tuple[Status, ...]]:
+        return {cls.OFF: (cls.ON,)}
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    status: LampStatus | None = Field(default=None, description="Status")
+    size: int = Field(ge=0, description="Size")
+
+
+ENUMS = {"lamp_status": LampStatus}
+HOT = {"app.things"}

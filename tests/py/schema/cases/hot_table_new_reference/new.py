@@ -1,0 +1,28 @@
+"""A new table refers to one of the claim path. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")
+
+
+class Part(Table):
+    """A part."""
+
+    __table__: ClassVar = table(schema="app", name="parts")
+
+    part_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    thing_id: Annotated[int, Column(references="app.things")] = Field(description="Thing id")
+
+
+HOT = {"app.things"}

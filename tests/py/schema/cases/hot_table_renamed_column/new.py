@@ -1,0 +1,19 @@
+"""A column of the claim path is renamed. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    title: Annotated[str, Column(renamed_from="name")] = Field(description="Title")
+
+
+HOT = {"app.things"}

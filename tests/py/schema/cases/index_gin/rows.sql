@@ -1,0 +1,1 @@
+INSERT INTO app.things (thing_id, data) VALUES (1, '{}');

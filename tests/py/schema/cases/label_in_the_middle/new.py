@@ -1,0 +1,28 @@
+"""A label between two others, and a default that uses it at once. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+from codegen.models.enums import DatabaseEnum
+
+
+class Colour(DatabaseEnum):
+    """A colour."""
+
+    RED = "red"
+    AMBER = "amber"
+    GREEN = "green"
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    colour: Colour = Field(default=Colour.AMBER, description="Colour")
+
+
+ENUMS = {"colour": Colour}

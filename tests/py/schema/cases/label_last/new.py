@@ -1,0 +1,28 @@
+"""A label behind all others. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+from codegen.models.enums import DatabaseEnum
+
+
+class Colour(DatabaseEnum):
+    """A colour."""
+
+    RED = "red"
+    GREEN = "green"
+    BLUE = "blue"
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    colour: Colour = Field(description="Colour")
+
+
+ENUMS = {"colour": Colour}

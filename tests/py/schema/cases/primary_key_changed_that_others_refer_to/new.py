@@ -1,0 +1,25 @@
+"""A primary key is replaced that another table referred to. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: int = Field(description="Thing id")
+    code: Annotated[int, Column(primary_key=True)] = Field(description="Code")
+
+
+class Part(Table):
+    """A part."""
+
+    __table__: ClassVar = table(schema="app", name="parts")
+
+    part_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    thing_id: Annotated[int, Column(references="app.things")] = Field(description="Thing id")

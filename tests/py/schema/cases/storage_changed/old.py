@@ -1,0 +1,16 @@
+"""One storage parameter changes, one goes. Before."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things", fillfactor=70, storage={"autovacuum_vacuum_scale_factor": "0.01"})
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")

@@ -1,0 +1,3 @@
+INSERT INTO app.things (thing_id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c');
+CREATE SCHEMA elsewhere;
+CREATE TABLE elsewhere.theirs (size integer DEFAULT app.f(1));

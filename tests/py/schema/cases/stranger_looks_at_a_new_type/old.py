@@ -1,0 +1,16 @@
+"""Somebody else's view shows a column that gets another type. Before."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    size: int = Field(ge=0, le=2147483647, description="Size")

@@ -1,0 +1,3 @@
+INSERT INTO app.things (thing_id, name, size) VALUES (1, 'a', 1);
+CREATE SCHEMA elsewhere;
+CREATE VIEW elsewhere.their_view AS SELECT size FROM app.things;

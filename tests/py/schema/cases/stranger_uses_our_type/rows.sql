@@ -1,0 +1,2 @@
+INSERT INTO app.things (thing_id, colour) VALUES (1, 'red'), (2, 'green');
+CREATE TABLE app.theirs (colour app.colour);

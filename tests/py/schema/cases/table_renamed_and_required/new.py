@@ -1,0 +1,16 @@
+"""A table is renamed, and a column that has a NULL becomes required. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Piece(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="pieces", renamed_from="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    size: int = Field(description="Size")

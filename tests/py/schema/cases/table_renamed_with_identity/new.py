@@ -1,0 +1,16 @@
+"""A table is renamed whose key numbers rows: its sequence keeps its name, and nothing is found to differ. After."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Piece(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="pieces", renamed_from="things")
+
+    thing_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(description="Key")
+    name: str = Field(description="Name")

@@ -1,0 +1,1 @@
+INSERT INTO app.things (thing_id, name) VALUES (1, '{}'), (2, 'no json');

@@ -1,0 +1,17 @@
+"""A table says no more when it was changed. Before."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from codegen.models.base import Column, Table, table
+
+
+class Thing(Table):
+    """One thing."""
+
+    __table__: ClassVar = table(schema="app", name="things")
+
+    thing_id: Annotated[int, Column(primary_key=True)] = Field(description="Key")
+    name: str = Field(description="Name")
+    updated_at: AwareDatetime | None = Field(default=None, description="Updated at")
