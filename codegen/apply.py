@@ -104,8 +104,11 @@ def _together(
         connection.execute("SET LOCAL ROLE NONE")
         if record is None:
             return
+        now = catalog.read(connection, schemas)
         to_come = {key for step in later for key in step.keys}
-        found = left(catalog.read(connection, schemas), to_come)
+        # What goes later takes its comments and rights with it.
+        to_come |= {thing.key for thing in now.things.values() if not catalog.wholes(thing).isdisjoint(to_come)}
+        found = left(now, to_come)
         if found:
             raise RefusedError(
                 "deploy",

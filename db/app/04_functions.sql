@@ -1190,8 +1190,11 @@ BEGIN
               FROM (SELECT k.task_id, k.attempt
                       FROM app.workers AS o
                      CROSS JOIN unnest(o.holding, o.holding_attempts) AS k (task_id, attempt)
-                      JOIN app.tasks AS t ON t.task_id = k.task_id AND t.attempt = k.attempt AND t.status = 'processing'::app.task_status
                      WHERE o.worker_key = hold_worker.worker_key
+                       -- A subquery for each, and no join: vacuum finds an empty table between two large stages, and a join planned
+                       -- then would read every task of the next one.
+                       AND (SELECT t.attempt FROM app.tasks AS t
+                             WHERE t.task_id = k.task_id AND t.status = 'processing'::app.task_status) = k.attempt
                     UNION ALL
                     SELECT n.task_id, n.attempt FROM unnest(hold_worker.taken, hold_worker.attempts) AS n (task_id, attempt)) AS h) AS held
      WHERE w.worker_key = hold_worker.worker_key AND w.status = 'alive'::app.worker_status;
@@ -4635,7 +4638,8 @@ AS $$
     SELECT h.task_id, h.attempt, CASE WHEN t.attempt = h.attempt THEN t.status END
       FROM app.workers AS w
      CROSS JOIN unnest(w.holding, w.holding_attempts) AS h (task_id, attempt)
-      LEFT JOIN app.tasks AS t ON t.task_id = h.task_id
+      -- OFFSET keeps it a look by key for each, whatever the planner thinks of the table's size (see app.hold_worker).
+      LEFT JOIN LATERAL (SELECT o.task_id, o.attempt, o.status FROM app.tasks AS o WHERE o.task_id = h.task_id OFFSET 0) AS t ON true
      WHERE w.worker_key = stale_holdings.worker_key
        AND (t.task_id IS NULL OR t.status <> 'processing'::app.task_status OR t.attempt <> h.attempt);
 $$;

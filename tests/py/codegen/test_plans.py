@@ -52,6 +52,7 @@ def with_jobs(database: Database, count: int = 20) -> None:
 
 NOTE = {"app.jobs": "note text", "app.janitor_runs": "host text"}
 INDEX = Statement("indexes", "index", "app.idx_jobs_note", "CREATE INDEX idx_jobs_note ON app.jobs (note);", "app")
+COMMENT = Statement("tables", "comment", "column app.jobs.note", "COMMENT ON COLUMN app.jobs.note IS 'for people';", "app")
 
 
 def test_a_deploy_is_held_to_the_plan_that_was_read(
@@ -88,7 +89,7 @@ def test_a_dry_run_and_a_plan_change_nothing(database: Database, monkeypatch: py
 def test_a_deploy_is_recorded_and_taken_back(database: Database) -> None:
     with_jobs(database)
     before = reading(database)
-    wanted = changed(NOTE, more=(INDEX,))
+    wanted = changed(NOTE, more=(INDEX, COMMENT))
     carry_out(database, wanted)
     with database.connect() as connection:
         row = history.last(connection)
