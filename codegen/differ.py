@@ -267,11 +267,12 @@ def _drop_early(work: _Work) -> None:
         for key in work.live.things
         if work.gone(key) and (key[0] in _ATTACHED or key[0].startswith("grant on ") or _is_generated(work, key))
     }
+    leaning = work.live.needed_by()
     for key in _leaning_first(chosen, work.live):
         thing = work.live[key]
         if _goes_by_itself(work, thing) or (thing.kind in ("index", "key") and _is_exchanged(work, thing)):
             continue
-        hot = work.gone(key) and thing.kind in _LATE
+        late = work.gone(key) and thing.kind in _LATE and _goes_late(work, key, leaning)
         title = f"drop {thing.kind} {thing.name}" + ("" if work.gone(key) else ", to be made again")
         _add(
             work,
@@ -281,7 +282,7 @@ def _drop_early(work: _Work) -> None:
             *_parts(work, thing),
             lock="" if thing.kind == "function" else "ACCESS EXCLUSIVE",
             hazards=_hazards_of_drop(work, thing),
-            when=_when(work, thing, "contract") if hot else "change",
+            when="contract" if late else "change",
             sides=(work.live,),
             uproots=True,
         )
@@ -338,9 +339,17 @@ def _drop_late(work: _Work) -> None:
 def _goes_late(work: _Work, key: Key, leaning: Mapping[Key, set[Key]]) -> bool:
     """Whether a thing, or something that leans on it and goes as well, is taken from a table of the claim path."""
     thing = work.live[key]
-    if thing.kind == "column" or thing.kind in _LATE:
-        return _when(work, thing, "contract") == "contract" and not _is_generated(work, key)
-    return any(_goes_late(work, other, leaning) for other in leaning.get(key, ()) if work.gone(other) and other[0] in (*_LATE, "column"))
+    stays_until_then = not _is_generated(work, key) and not _is_in_the_way(work, thing)
+    if thing.kind in ("column", *_LATE) and _when(work, thing, "contract") == "contract" and stays_until_then:
+        return True
+    places = [key, *(part.key for part in _parts(work, thing) if part.kind in ("column", "key"))]
+    others = {other for place in places for other in leaning.get(place, ()) if other not in places and table_of(work.live[other]) != key[1]}
+    return any(work.gone(other) and other[0] in (*_LATE, "column") and _goes_late(work, other, leaning) for other in others)
+
+
+def _is_in_the_way(work: _Work, thing: Thing) -> bool:
+    """Whether a check, a key, an index or a trigger must be gone before a column that it is about gets another type."""
+    return thing.kind in _LATE and not work.live.needs[thing.key].isdisjoint(work.retyped | work.again)
 
 
 def _parts(work: _Work, thing: Thing) -> list[Thing]:
@@ -568,7 +577,8 @@ def _make_column(work: _Work, thing: Thing) -> None:
     elif before["type"] != it["type"]:
         narrower = Hazard("data-loss", thing.name, f"values of {before['type']} may not survive as {it['type']}", table)
         hazards = () if _is_lossless(before["type"], it["type"]) else (narrower,)
-        alone = not any(table_of(work.live[key]) == table for key in work.again if key in work.live)
+        others = {*work.again, *(key for key in work.live.things if work.gone(key) and _is_in_the_way(work, work.live[key]))}
+        alone = not any(table_of(work.live[key]) == table for key in others if key in work.live)
         when = _when(work, thing, "expand") if alone else "change"
         _add(
             work,
@@ -614,7 +624,8 @@ def _make_constraint(work: _Work, thing: Thing) -> None:
     if thing.kind == "check" or (thing.kind == "key" and thing.detail["type"] == "f"):
         valid = thing.detail["valid"] and not work.has_rows(table)
         others = _referenced(thing)
-        when = _when(work, thing, "expand") if live is None and not others and not _needs_fresh_function(work, thing) else "change"
+        waits = others or _needs_fresh_function(work, thing) or not work.wanted.needs[thing.key].isdisjoint(work.retyped | work.again)
+        when = _when(work, thing, "expand") if live is None and not waits else "change"
         _add(
             work,
             f"add {thing.kind} {thing.name}" + ("" if valid else ", rows unseen"),
@@ -793,9 +804,23 @@ def _rows_against(work: _Work, thing: Thing) -> str | None:
     return changes.statement(
         "SELECT count(*) || ' rows break ' || {n} FROM {t} WHERE NOT {c} HAVING count(*) > 0",
         n=changes.quoted(it["name"]),
-        t=it["table"],
+        t=_rows_to_be(work, it["table"]),
         c=condition,
     )
+
+
+def _rows_to_be(work: _Work, table: str) -> str:
+    """The rows of a table as they will be, once its columns have their new types."""
+    columns = [one for one in work.wanted.of_kind("column") if one.detail["table"] == table and one.key in work.live]
+    if work.retyped.isdisjoint(one.key for one in columns):
+        return table
+    each = [
+        changes.statement("{} AS {}", changes.cast(work.live[one.key], one), one.detail["column"])
+        if one.key in work.retyped
+        else str(one.detail["column"])
+        for one in columns
+    ]
+    return changes.statement("(SELECT {} FROM {}) AS rows_to_be", ", ".join(each), table)
 
 
 def _rows_without_reference(work: _Work, thing: Thing) -> str | None:
@@ -833,9 +858,16 @@ def _in_order(work: _Work) -> list[Step]:
     for when in WHEN:
         chosen = [step for step in work.steps if step.when == when]
         apart = when in ("expand", "contract")
-        # What is no table's own comes before a table leans on it, and goes when none does any more.
-        result += sorted(chosen, key=lambda step: ((not step.tables) == (when == "contract"), step.tables)) if apart else chosen
+        result += sorted(chosen, key=lambda step: _place(work, step, when)) if apart else chosen
     return _joined(result)
+
+
+def _place(work: _Work, step: Step, when: When) -> tuple[int, tuple[str, ...]]:
+    """What is no hot table's own comes before these lean on it, and goes when none does any more; references go before all."""
+    if not step.tables or not work.facts.hot.issuperset(step.tables):
+        return (0 if when == "expand" else 2, ())
+    refers = any(key in work.live and work.live[key].detail.get("type") == "f" for key in step.keys if key[0] == "key")
+    return (0 if refers and when == "contract" else 1, step.tables)
 
 
 def _joined(steps: list[Step]) -> list[Step]:
