@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -49,9 +50,7 @@ def build(connection: psycopg.Connection[Any], statements: Iterable[Statement]) 
         if statement.kind == "schema":
             connection.execute(statement.sql.encode())
     act_as_owner(connection)
-    for statement in made:
-        if statement.kind != "schema":
-            connection.execute(statement.sql.encode())
+    connection.execute("\n".join(statement.sql for statement in made if statement.kind != "schema").encode())
     connection.execute("SET LOCAL ROLE NONE")
 
 
@@ -71,11 +70,14 @@ def reparsed(connection: psycopg.Connection[Any], of: Catalog, schemas: Sequence
 
 
 def run(connection: psycopg.Connection[Any], steps: Iterable[Step]) -> None:
-    """Run steps in the caller's transaction, CONCURRENTLY or not."""
-    for step in steps:
-        prepare(connection, step)
-        for statement in step.statements:
-            connection.execute(statement.replace(" CONCURRENTLY", "", 1).encode() if step.concurrently else statement.encode())
+    """Run steps in the caller's transaction, CONCURRENTLY or not; those that one role runs in one go."""
+    for _, group in groupby(steps, key=lambda step: step.as_owner):
+        made = list(group)
+        prepare(connection, made[0])
+        statements = [
+            statement.replace(" CONCURRENTLY", "", 1) if step.concurrently else statement for step in made for statement in step.statements
+        ]
+        connection.execute("\n".join(statements).encode())
     connection.execute("SET LOCAL ROLE NONE")
 
 
