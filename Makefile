@@ -24,7 +24,7 @@ $(error ENGINE is $(ENGINE); it can be local (the default) or docker)
 endif
 
 .PHONY: help up down dsn deploy plan rollback verify rebuild redeploy-app redeploy-pgstac stac-clear pgtap workers status psql bench check demo test
-.PHONY: chaos clean
+.PHONY: chaos clean test-all
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,8 +116,11 @@ check: $(VENV)  ## lint, format, types, generated files up to date; seconds, bef
 	@$(PYTHON) -m codegen generate --check
 	@if command -v shellcheck >/dev/null; then shellcheck -x ops/*.sh .ci/run; fi
 
-test: $(VENV)  ## every test, in a cluster and databases of their own (ARGS are pytest's)
+test: $(VENV)  ## the tests, in a cluster and databases of their own (ARGS are pytest's)
 	@ops/test.sh all $(ARGS)
+
+test-all: $(VENV)  ## the slow ones, too
+	@ops/test.sh all -m '' $(ARGS)
 
 chaos: $(VENV)  ## what kills and crashes the engine, for about MINUTES, from SEED (ARGS are pytest's)
 	@seed=$${SEED:-$$RANDOM}; echo "make chaos MINUTES=$(MINUTES) SEED=$$seed"; \

@@ -96,6 +96,11 @@ def _together(
     with connection.transaction():
         timeout = sql.Literal(f"{settings().deploy_lock_timeout_ms}ms")
         connection.execute(sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL client_min_messages = warning").format(timeout))
+        # An autovacuum yields to whoever waits for it, but only once that one has waited for deadlock_timeout: by default longer than
+        # a deploy waits at all. Only a superuser may say so.
+        connection.execute(
+            "SELECT set_config('deadlock_timeout', '50ms', true) FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper"
+        )
         for step in group:
             shadow.prepare(connection, step)
             for statement in step.statements:

@@ -254,7 +254,10 @@ PHASES = [
 ]
 
 
-@pytest.mark.parametrize("phase", PHASES)
+QUICK = ("after the wipe", "while pypgstac runs", "before the catalogue commits")
+
+
+@pytest.mark.parametrize("phase", [pytest.param(phase, marks=[] if phase in QUICK else [pytest.mark.slow]) for phase in PHASES])
 def test_killed_at_any_step_it_is_taken_up(phase: str, ddh: Ddh, database: Database, source_root: Path) -> None:
     source = place("nc.gpkg", source_root)
     request, _ = ddh.submit("waiting", source)
@@ -440,7 +443,12 @@ def test_another_command_waits_for_one_that_was_interrupted(database: Database) 
 
 @pytest.mark.parametrize(
     "damage",
-    ["DROP TABLE app.jobs CASCADE", "DROP SCHEMA app CASCADE", "DROP SCHEMA pgstac CASCADE", "ALTER TABLE app.tasks DROP COLUMN attempt"],
+    [
+        "DROP SCHEMA app CASCADE",
+        "DROP SCHEMA pgstac CASCADE",
+        pytest.param("DROP TABLE app.jobs CASCADE", marks=pytest.mark.slow),
+        pytest.param("ALTER TABLE app.tasks DROP COLUMN attempt", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_broken_is_made_whole(damage: str, ddh: Ddh, database: Database, source_root: Path) -> None:
     request, _ = ddh.submit("waiting", place("nc.gpkg", source_root))
@@ -527,7 +535,7 @@ def test_redeploying_pgstac_leaves_the_engine_alone(ddh: Ddh, database: Database
     assert ddh.status(waiting)["status"] == "completed"
 
 
-@pytest.mark.parametrize("mode", ["items", "all"])
+@pytest.mark.parametrize("mode", [pytest.param("items", marks=pytest.mark.slow), "all"])
 def test_a_cleared_catalogue_comes_back(mode: Any, ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     request, _ = ddh.submit("counties", place("nc.gpkg", source_root))
     gone, _ = ddh.submit("gone", place("nc.gpkg", source_root))

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from codegen import deploy, desired, plan
+from codegen import deploy, plan
 from codegen.connection import connect_to
 from codegen.ddl import Statement
 from codegen.desired import Desired
@@ -30,6 +30,9 @@ NEXT = changed(
     replaced={"\nBEGIN\n": "\nBEGIN\n    -- the next release\n", "'fail_job', 'continue'": "'fail_job', 'continue', 'ask'"},
 )
 """The next release: columns of the claim path, an index, a check, an enum label, a table, every body."""
+
+BEFORE = changed(replaced={"'fail_job', 'continue'": "'fail_job', 'continue', 'ask'"})
+"""The one before, but for the label: to take one away is to write tables anew, which nobody does beside running work."""
 
 
 @dataclass
@@ -73,16 +76,10 @@ def test_workers_and_clients_notice_nothing_of_a_deploy(database: Database, work
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
         thread.start()
-    back = [
-        "data-loss:app.tasks.hint",
-        "data-loss:app.jobs.note",
-        "data-loss:app.workers.host",
-        "table-rewrite:app.job_stages",
-        "table-rewrite:app.stages",
-    ]
+    lost = [f"data-loss:app.{column}" for column in ("tasks.hint", "jobs.note", "workers.host")]
     try:
         carry_out(database, NEXT)
-        carry_out(database, desired.ours(), *back)
+        carry_out(database, BEFORE, *lost)
         carry_out(database, NEXT)
     finally:
         for client in clients:
