@@ -71,6 +71,10 @@ def test_no_server_is_said_in_one_line(tmp_path: os.PathLike[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_on_a_terminal_it_refreshes_until_it_is_interrupted(module_database: Database) -> None:
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
@@ -79,6 +83,8 @@ def test_on_a_terminal_it_refreshes_until_it_is_interrupted(module_database: Dat
         env=module_database.environment() | {"TERM": "xterm"},
         stdout=other_end,
         stderr=subprocess.PIPE,
+        # Whoever runs the suite in the background ignores interrupts, and so would the child.
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 (no threads here)
     )
     os.close(other_end)
     seen = b""
