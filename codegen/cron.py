@@ -35,15 +35,27 @@ def schedule(dsn: str, database: str, cron_home: str) -> bool:
 
 
 def is_scheduled(dsn: str, database: str, cron_home: str) -> bool:
-    """Whether pg_cron starts the janitor of a database each minute."""
+    """Whether pg_cron starts the janitor of a database each minute, and keeps its own history of that short."""
+    return not missing(dsn, database, cron_home)
+
+
+def missing(dsn: str, database: str, cron_home: str) -> list[str]:
+    """The jobs of a database that pg_cron does not run as deploy schedules them: not there, not active, or at another time."""
+    with connect_to(dsn, application_name="geomill cron") as connection:
+        kept = connection.execute("SELECT keep_days FROM app.retention_policy() WHERE what = 'cron_runs'").fetchone()
+    wanted = {"janitor": "* * * * *"} | ({"history": "17 * * * *"} if kept and kept[0] is not None else {})
     with connect_to(with_database(dsn, cron_home), application_name="geomill cron") as connection:
         if not _installed(connection):
-            return False
-        row = connection.execute(
-            "SELECT count(*) FROM cron.job WHERE jobname = 'geomill:' || %(database)s || ':janitor' AND database = %(database)s AND active",
-            {"database": database},
-        ).fetchone()
-        return bool(row and row[0])
+            return sorted(wanted)
+        rows = connection.execute(
+            """
+            SELECT jobname, schedule FROM cron.job
+             WHERE jobname LIKE 'geomill:%%' AND active AND (database = %s OR jobname LIKE '%%:history')
+               AND (command = 'SELECT app.run_janitor()' OR jobname NOT LIKE '%%:janitor')
+            """,
+            [database],
+        ).fetchall()
+    return sorted(job for job, schedule in wanted.items() if (f"geomill:{database}:{job}", schedule) not in rows)
 
 
 def _installed(connection: psycopg.Connection[Any]) -> bool:

@@ -63,8 +63,8 @@ def _cron(connection: psycopg.Connection[Any], dsn: str, report: Report) -> list
         return []
     database = connection.info.dbname
     try:
-        scheduled = cron.is_scheduled(dsn, database, home)
+        jobs = cron.missing(dsn, database, home)
     except psycopg.Error as error:
         report(f"pg_cron in database {home} could not be looked at: {str(error).strip()}")
         return []
-    return [] if scheduled else [f"missing    pg_cron job geomill:{database}:janitor in database {home}"]
+    return [f"missing    pg_cron job geomill:{database}:{job} in database {home}, as deploy schedules it" for job in jobs]

@@ -101,9 +101,12 @@ DECLARE
     answer text := '';
 BEGIN
     FOR one IN
-        SELECT t FROM tests.engine_tables() AS t WHERE t <> 'app.janitor_runs'::regclass UNION ALL
-        SELECT c.oid::regclass FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace = 'platform'::regnamespace UNION ALL
-        SELECT 'tests.effects'::regclass
+        -- In an order of their own: that of pg_class changes whenever vacuum writes a row of it anew.
+        SELECT t FROM (
+               SELECT e FROM tests.engine_tables() AS e WHERE e <> 'app.janitor_runs'::regclass UNION ALL
+               SELECT c.oid::regclass FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace = 'platform'::regnamespace UNION ALL
+               SELECT 'tests.effects'::regclass) AS every (t)
+         ORDER BY t::text
     LOOP
         EXECUTE format('SELECT string_agg(r.row::text, E''\n'' ORDER BY r.row::text COLLATE "C") FROM'
                        ' (SELECT to_jsonb(t) - ''{updated_at,last_beat}''::text[] AS row FROM %s AS t) AS r', one) INTO rows;

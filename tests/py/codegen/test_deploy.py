@@ -184,6 +184,11 @@ def test_the_janitor_is_scheduled_once_and_jobs_of_databases_that_are_gone_go(da
             assert cron.schedule(database.dsn(), database.name, home)
             assert not cron.schedule(database.dsn(), database.name, home)
             assert cron.is_scheduled(database.dsn(), database.name, home)
+            drift = "UPDATE cron.job SET schedule = '0 3 * * *' WHERE jobname = %s"
+            jobs.execute(drift, [f"geomill:{database.name}:janitor"])
+            assert cron.missing(database.dsn(), database.name, home) == ["janitor"]
+            assert cron.schedule(database.dsn(), database.name, home)
+            assert cron.is_scheduled(database.dsn(), database.name, home)
             jobs.execute("SELECT cron.schedule_in_database('geomill:gone:janitor', '* * * * *', 'SELECT 1', %s)", [database.name])
             jobs.execute("UPDATE cron.job SET database = 'gone' WHERE jobname = 'geomill:gone:janitor'")
             cron.schedule(database.dsn(), database.name, home)

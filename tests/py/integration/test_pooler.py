@@ -184,11 +184,15 @@ class TestSessionState:
                 assert call.endswith("true)"), f"{file}: {call} would outlive its transaction"
 
 
-def test_the_engines_own_tests_pass(engine_database: Database, engine_pool: PooledDatabase) -> None:
+EVERYTHING = tuple(sorted(folder.name for folder in (CHECKOUT / "tests" / "pgtap" / "app").iterdir()))
+
+
+@pytest.mark.parametrize("functions", [pytest.param(ENGINE, id="called"), pytest.param(EVERYTHING, id="all", marks=pytest.mark.slow)])
+def test_the_engines_own_tests_pass(functions: tuple[str, ...], engine_database: Database, engine_pool: PooledDatabase) -> None:
     """What workers and clients call, in tests/pgtap/app: each file is a transaction, and gets whatever server connection is free."""
     prove = shutil.which("pg_prove")
     assert prove, "pg_prove is not installed: ops/install.sh server"
-    folders = [CHECKOUT / "tests" / "pgtap" / "app" / function for function in ENGINE]
+    folders = [CHECKOUT / "tests" / "pgtap" / "app" / function for function in functions]
     assert all(folder.is_dir() for folder in folders)
     files = sorted(str(file.relative_to(CHECKOUT)) for folder in folders for file in folder.glob("*.sql"))
     done = subprocess.run(
