@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from codegen import catalog, deploy, desired, generate, history, plan, plan_file, rollback, verify
 from codegen.__main__ import main
@@ -309,3 +310,16 @@ def test_rows_against_a_constraint_are_told_and_nothing_is_done(database: Databa
     with database.connect() as connection:
         connection.execute(sql.SQL("UPDATE app.jobs SET priority = 6"))
     carry_out(database, changed(more=(low,)))
+
+
+def test_a_deploy_that_does_not_end_as_planned_is_undone(database: Database) -> None:
+    before = reading(database)
+    with connect_to(database.dsn()) as connection, deploy.alone(database.dsn()):
+
+        def reached(title: str) -> None:
+            if connection.info.transaction_status == TransactionStatus.INTRANS and title.startswith("add column"):
+                connection.execute("COMMENT ON TABLE app.janitor_runs IS 'by somebody else'")
+
+        with pytest.raises(RefusedError, match=r"it would not end where it should:\n  different  comment table app\.janitor_runs"):
+            deploy.deploy_schemas(connection, changed({"app.janitor_runs": "host text"}), lambda _: None, reached=reached)
+    assert reading(database) == before
