@@ -254,7 +254,7 @@ PHASES = [
 ]
 
 
-QUICK = ("after the wipe", "while pypgstac runs", "before the catalogue commits")
+QUICK = ("while pypgstac runs", "before the catalogue commits")
 
 
 @pytest.mark.parametrize("phase", [pytest.param(phase, marks=[] if phase in QUICK else [pytest.mark.slow]) for phase in PHASES])
@@ -326,6 +326,7 @@ def given_items(admin: psycopg.Connection[Any], items: int = 60) -> None:
     )
 
 
+@pytest.mark.slow
 def test_workers_live_through_it(database: Database, workers: StartWorkers) -> None:
     one = workers()
     with database.connect() as admin:
@@ -427,6 +428,7 @@ def test_one_at_a_time(database: Database) -> None:
             rebuild("rebuild", database.dsn(), CONFIRMED, lambda _: None)
 
 
+@pytest.mark.slow
 def test_another_command_waits_for_one_that_was_interrupted(database: Database) -> None:
     with database.connect() as admin:
         admin.execute(
@@ -489,6 +491,7 @@ def test_what_cannot_be_published_again_is_named(ddh: Ddh, database: Database, s
     assert any("road_lost_v1" in line and lost in line and "neither pgstac nor platform" in line for line in left)
 
 
+@pytest.mark.slow
 def test_published_before_items_were_kept(ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     request, _ = ddh.submit("old", place("nc.gpkg", source_root))
     assert workers("--until-idle").wait(120) == 0
