@@ -2832,7 +2832,8 @@ $$;
 --
 -- Guarantees  A task under an open hold is not handed on: its backend is terminated, and the task taken back once the
 --             hold is gone (now, if that takes less than five seconds; else at the next run). The lost attempt counts,
---             so that a poisonous task cannot loop: with its attempts used up it fails, and its stage settles.
+--             so that a poisonous task cannot loop: with its attempts used up it fails, and its stage settles. A backend
+--             that may not be terminated (a superuser's) keeps its own task, and nobody else's, until its hold is gone.
 -- Locks       hold (advisory, try), task rows in id order, stage row, job row, request row. The caller holds app.lock_jobs
 --             for these tasks, exclusive.
 CREATE OR REPLACE FUNCTION app.reclaim_tasks(task_ids bigint[], attempts integer[], error jsonb, OUT reclaimed integer, OUT terminated integer)
@@ -2855,9 +2856,13 @@ BEGIN
             SELECT l.pid INTO holder FROM pg_locks AS l
              WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                AND l.classid = 71102 AND l.objid = (hashint8(lost.task_id)::bigint & 4294967295)::oid AND l.objsubid = 2 AND l.granted;
-            IF FOUND AND pg_terminate_backend(holder, 5000) THEN
-                terminated := terminated + 1;
-            END IF;
+            BEGIN
+                IF FOUND AND pg_terminate_backend(holder, 5000) THEN
+                    terminated := terminated + 1;
+                END IF;
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'task % is held by backend %, which only a superuser may terminate', lost.task_id, holder;
+            END;
             CONTINUE WHEN NOT pg_try_advisory_xact_lock(71102, hashint8(lost.task_id));
         END IF;
         verdict := app.give_up_attempt(lost.task_id, lost.attempt, reclaim_tasks.error);

@@ -75,6 +75,29 @@ def test_two_janitors_at_once_are_one(engine_database: Any) -> None:
         assert second.execute("SELECT skipped FROM app.janitor_runs WHERE run_id > %s", (skipped,)).fetchall() == [(False,)]
 
 
+def test_a_backend_that_may_not_be_ended_keeps_only_its_own_task(engine_database: Any) -> None:
+    """The janitor runs as geomill_owner, which may not terminate a superuser: who holds a task by hand is waited for."""
+    with engine_database.connect("superuser") as admin, engine_database.connect("superuser", autocommit=False) as holder:
+        admin.execute("SELECT app.submit_job('hello_world', '{\"n\": 2}')")
+        held = admin.execute("SELECT task_id, attempt FROM app.claim_tasks('holds', NULL, 1)").fetchone()
+        silent = admin.execute("SELECT task_id, attempt FROM app.claim_tasks('silent', NULL, 1)").fetchone()
+        assert held is not None
+        assert silent is not None
+        holder.execute("SELECT app.hold_task(%s, %s)", held)
+        admin.execute("UPDATE app.workers SET last_beat = last_beat - interval '1 hour'")
+        back = "SELECT task_id FROM app.tasks WHERE status = 'pending' ORDER BY task_id"
+        assert _janitor(admin) == (None, {"workers_declared_dead": 2, "tasks": 1, "backends_terminated": 0})
+        assert admin.execute(back).fetchall() == [(silent[0],)]
+        holder.rollback()
+        assert _janitor(admin) == (None, {"workers_declared_dead": 0, "tasks": 1, "backends_terminated": 0})
+        assert admin.execute(back).fetchall() == sorted([(held[0],), (silent[0],)])
+
+
+def _janitor(admin: psycopg.Connection[Any]) -> Any:
+    run = one(admin, "SELECT app.run_janitor()")
+    return admin.execute("SELECT error, (parts -> 'reclaim') - 'seconds' FROM app.janitor_runs WHERE run_id = %s", (run,)).fetchone()
+
+
 def _failed_job(admin: psycopg.Connection[Any]) -> str:
     admin.execute("SELECT tests.given_workflow('fails', '[{\"max_attempts\": 1}]')")
     job = str(one(admin, "SELECT app.submit_job('fails', '{}')"))
