@@ -21,8 +21,17 @@ sweep() {
     local run
     for run in "$RUNS"/*/; do
         if [ ! -d "$run" ] || [ -e "/proc/$(basename "$run")" ]; then continue; fi
+        sweep_processes "$run"
         GEOMILL_HOME=$run ops/cluster.sh destroy
         rm -rf "$run"
+    done
+}
+
+# The clusters of a run's further processes (tests/py/support/throwaway.py): they remove them, unless they were killed.
+sweep_processes() {
+    local home
+    for home in "$1"/test/*/; do
+        if [ -d "$home" ]; then GEOMILL_HOME=$home ops/cluster.sh destroy; fi
     done
 }
 
@@ -30,6 +39,7 @@ finish() {
     local status=$?
     trap - EXIT
     if [ -n "${SERVER_IS_OURS:-}" ]; then
+        sweep_processes "$RUN" 2>/dev/null || true
         ops/cluster.sh destroy 2>/dev/null || say "the cluster of this run is still there; \`make clean\` removes it"
     elif [ -n "${GEOMILL_TEST_TEMPLATE:-}" ]; then
         $PYTHON -m tests.py.support.template drop || say "$GEOMILL_TEST_TEMPLATE is still there"
@@ -57,6 +67,7 @@ prepare() {
         ops/cluster.sh up --throwaway
         GEOMILL_TEST_DSN=$(cat "$RUN/dsn/superuser")
         GEOMILL_TEST_TEMPLATE=geomill_template
+        export GEOMILL_TEST_SERVER_IS_OURS=yes
     else
         GEOMILL_TEST_TEMPLATE=geomill_template_$$
     fi
@@ -78,6 +89,13 @@ pgtap() {
     pg_prove --ext .sql --jobs 1 --dbname "$database" "${files[@]}"
 }
 
+# A process of pytest for each core, each with a cluster of its own: more than four want more memory than a laptop has.
+processes() {
+    local cores
+    cores=$(nproc)
+    echo $((cores < 4 ? cores : 4))
+}
+
 case ${1:-} in
     sweep) sweep ;;
     pgtap)
@@ -91,7 +109,7 @@ case ${1:-} in
         prepare
         failed=0
         pgtap || failed=$?
-        $PYTHON -m pytest "$@" || failed=$?
+        $PYTHON -m pytest --numprocesses "$(processes)" --dist worksteal "$@" || failed=$?
         exit "$failed"
         ;;
     *) die "usage: ops/test.sh all [ARGS] | pgtap | sweep" ;;

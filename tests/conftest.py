@@ -20,11 +20,18 @@ CLIENT = "ddh_v1"
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The server that ops/test.sh prepared, else one of this run's own. Nothing of the caller's environment names another."""
+    """The server that ops/test.sh prepared, else one of this run's own. Nothing of the caller's environment names another.
+
+    Of pytest-xdist's processes the first takes the prepared one; each of the others makes a cluster of its own, because
+    roles, their passwords and the horizon of the oldest transaction are a cluster's. A server that the caller named is shared.
+    """
     prepared = "GEOMILL_TEST_TEMPLATE" in os.environ
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - set(outside_environment()):
             patch.delenv(name)
+        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0" and "GEOMILL_TEST_SERVER_IS_OURS" in os.environ:
+            patch.delenv("GEOMILL_TEST_DSN")
+            prepared = False
         if prepared:
             yield Server.from_environment()
             return
