@@ -61,7 +61,7 @@ class SourceReport(Message):
 
 
 class VectorPlan(Message):
-    """What inspect found and decided: load and publish keep to it."""
+    """What inspect found and decided: load and finish keep to it."""
 
     source: SourceReport = Field(description="The source")
     stamp: str = Field(description="Sizes and times of its files; a difference means that they changed since")
@@ -75,9 +75,11 @@ class VectorPlan(Message):
 
 
 class VectorReport(Message):
-    """What publish reports of the table: the key `vector` of the job's result, which the catalogue job receives."""
+    """What finish reports of the table: the key `vector` of the job's result, which the catalogue job receives."""
 
     table: str = Field(description="The table, with its schema")
+    job_id: str | None = Field(default=None, description="Job that loaded it, into a table that the catalogue puts in its place; NULL where a worker of the version before has done so")
+    indexes: list[str] = Field(default_factory=list, description="Columns that have an index")
     geometry_column: str = Field(description="Name of its geometry column")
     geometry_type: str = Field(description="Type of its geometry column")
     rows: int = Field(ge=0, description="Rows in it")

@@ -23,20 +23,20 @@ HELLO_WORLD = JobType(
 
 INGEST_VECTOR = JobType(
     name="ingest_vector",
-    description="A vector file into a table of schema geo",
+    description="A vector file into a table of schema geo that nobody sees yet",
     parameters=IngestVectorParameters,
     stages=[
-        Stage(name="inspect", task_type="vector_inspect", max_runtime_seconds=900.0, weight=1.0),
-        Stage(name="load", task_type="vector_load", fan_out=Each(path="$.chunks[*]", of="previous"), max_runtime_seconds=3600.0, weight=8.0),
-        Stage(name="publish", task_type="vector_publish", max_runtime_seconds=3600.0, weight=2.0),
+        Stage(name="inspect", task_type="vector_plan", max_runtime_seconds=900.0, weight=1.0),
+        Stage(name="load", task_type="vector_chunk", fan_out=Each(path="$.chunks[*]", of="previous"), max_runtime_seconds=3600.0, weight=8.0),
+        Stage(name="finish", task_type="vector_finish", max_runtime_seconds=3600.0, weight=2.0),
     ],
 )  # fmt: skip
 
 STAC_CATALOG_VECTORS = JobType(
     name="stac_catalog_vectors",
-    description="A table of schema geo as a STAC item",
+    description="The loaded table and its STAC item become what readers see, in one commit",
     parameters=VectorCatalogParameters,
-    stages=[Stage(name="catalogue", task_type="stac_vector", max_attempts=5, max_runtime_seconds=300.0)],
+    stages=[Stage(name="catalogue", task_type="vector_catalogue", max_attempts=5, max_runtime_seconds=3600.0)],
 )
 
 VALIDATE_RASTER = JobType(

@@ -1,26 +1,30 @@
-"""stac_vector: a published table becomes a STAC item, in the transaction that completes the task."""
+"""vector_catalogue: a loaded table becomes what readers see: table, STAC item and the request's end in one commit."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
+import psycopg
 import pystac
 from psycopg.types.json import Jsonb
 
 from codegen.messages.vector import VectorCatalogParameters, VectorReport
 from workers import footprint, stac
 from workers.context import Completed, Task
-from workers.errors import TaskError
 from workers.geo_table import STANDARD_COLUMNS
 from workers.registry import handles
 from workers.vector import publish
 from workers.vector.crs import WGS84
 
 
+@handles("vector_catalogue", VectorCatalogParameters)
 @handles("stac_vector", VectorCatalogParameters)
 def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
-    """Put the item of the request's table into its collection, which is made if it is missing."""
+    """Swap the loaded table in, and put its item into its collection, which is made if it is missing.
+
+    The second name is what jobs that the version before submitted call it.
+    """
     wanted = task.parameters
     report = VectorReport.model_validate(wanted.vector)
     item = table_item(wanted, task.claimed.job_id, report)
@@ -32,18 +36,15 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
         items=[item],
     )
     with task.effects() as effects:
-        mark = publish.mark_of(effects.connection, wanted.table_name)
-        if mark is None or (mark.request_id, mark.revision) != (wanted.request_id, wanted.revision):
-            # An operator may take this task up long after its request has ended and its table was discarded or replaced.
-            raise TaskError(
-                "TABLE_GONE", f"{report.table} does not hold revision {wanted.revision} of the request any more", category="system",
-                remediation="Retry the request: it begins anew",
-            )  # fmt: skip
+        # The geo table before the catalogue's lock (design, lock order): a long reader keeps no other request waiting.
+        if report.job_id is not None:
+            _swap(task, report, report.job_id, effects.connection)
         effects.connection.execute("SELECT app.stac_ensure_collection(%s)", (Jsonb(collection),))
         effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb([item]),))
         return effects.complete(
             {
                 "endpoints": {
+                    "table": report.table,
                     "stac_item": stac.item_path(wanted.stac_collection, item["id"]),
                     "stac_collection": stac.collection_path(wanted.stac_collection),
                 },
@@ -51,6 +52,14 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
                 "warnings": [],
             }
         )
+
+
+def _swap(task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, connection: psycopg.Connection[Any]) -> None:
+    wanted, source = task.parameters, report.source
+    said = wanted.description or wanted.title or f"{source.layer}, from {source.file}"
+    mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, job_id)
+    staging = publish.staging_name(job_id)
+    publish.swap(connection, staging, wanted.table_name, report.indexes, mark, said, wanted.client_role, task.check)
 
 
 def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorReport) -> dict[str, Any]:

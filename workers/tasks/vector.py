@@ -1,7 +1,9 @@
-"""The tasks of `ingest_vector`: inspect plans and makes the staging table, load fills it, publish puts it in its place.
+"""The tasks of `ingest_vector`: inspect plans and makes the staging table, load fills it, finish makes it complete.
 
 Every one of them does its work and its completion in one transaction, so that a worker may die at any moment: what it did
-is then all there, once, or not there at all.
+is then all there, once, or not there at all. Readers see nothing of it: that is left to the catalogue (stac_vector).
+
+The second name of a handler is what jobs that the version before submitted call it.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ from workers.vector.source import Dataset, open_dataset
 INSPECT, LOAD = 1, 2
 
 
+@handles("vector_plan", IngestVectorParameters)
 @handles("vector_inspect", IngestVectorParameters)
 def inspect(task: Task[IngestVectorParameters]) -> Completed:
-    """Decide everything that load and publish keep to, and make the table that rows are loaded into."""
+    """Decide everything that load and finish keep to, and make the table that rows are loaded into."""
     asked = task.parameters
     with _dataset(task) as dataset:
         found = layer.describe(dataset, asked.layer)
@@ -85,6 +88,7 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
         return effects.complete(decided.model_dump(mode="json"))
 
 
+@handles("vector_chunk", IngestVectorParameters)
 @handles("vector_load", IngestVectorParameters)
 def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
     """Load the features of one chunk: each becomes a row or a reject."""
@@ -118,9 +122,10 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
             return effects.complete(report.model_dump(mode="json"))
 
 
+@handles("vector_finish", IngestVectorParameters)
 @handles("vector_publish", IngestVectorParameters)
-def publish_table(task: Task[IngestVectorParameters]) -> Completed:
-    """Reconcile the counts, complete the table, and put it in the place of the published one."""
+def finish(task: Task[IngestVectorParameters]) -> Completed:
+    """Reconcile the counts and complete the table: all that can be done before readers see it."""
     asked, decided = task.parameters, _plan(task)
     parts = [ChunkReport.model_validate(result.result_data) for result in task.results(LOAD)]
     total = words.total(parts)
@@ -137,12 +142,11 @@ def publish_table(task: Task[IngestVectorParameters]) -> Completed:
                 remediation="Upload a layer with geometries",
             )  # fmt: skip
         publish.complete(connection, builder, columns, staging, asked.indexes, task.check)
-        said = asked.description or asked.title or f"{decided.source.layer}, from {decided.source.file}"
-        indexed = builder.indexed_columns(columns, asked.indexes)
-        publish.swap(connection, staging, asked.table_name, indexed, _mark(task), said, asked.client_role, task.check)
         warnings = [*decided.warnings, *words.of_rows(total)]
         report = VectorReport(
             table=f"{publish.SCHEMA}.{asked.table_name}",
+            job_id=task.claimed.job_id,
+            indexes=builder.indexed_columns(columns, asked.indexes),
             geometry_column=builder.geometry_column.value,
             geometry_type=decided.geometry_type,
             rows=held.rows,
@@ -155,7 +159,7 @@ def publish_table(task: Task[IngestVectorParameters]) -> Completed:
             warnings=warnings,
         )
         told = report.model_dump(mode="json", exclude_none=True)
-        return effects.complete({"vector": told, "endpoints": {"table": report.table}, "warnings": warnings})
+        return effects.complete({"vector": told, "warnings": warnings})
 
 
 def _judge(asked: IngestVectorParameters, decided: VectorPlan, total: ChunkReport) -> None:

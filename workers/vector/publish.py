@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -26,7 +26,8 @@ LOCK_ATTEMPTS = 30
 LOCK_SECONDS = 1
 _STAGING = 24
 _MARK = re.compile(
-    r"geomill: client=(?P<client>\S+) request=(?P<request>\S+) revision=(?P<revision>\d+) job=(?P<job>\S+)(?P<first> first)?$"
+    # The last word is that of a version before.
+    r"geomill: client=(?P<client>\S+) request=(?P<request>\S+) revision=(?P<revision>\d+) job=(?P<job>\S+)(?: first)?$"
 )
 
 
@@ -38,8 +39,6 @@ class Mark:
     request_id: str
     revision: int
     job_id: str
-    first: bool = True
-    """Whether there was no table of the request's before it, so that an end without success leaves nothing to keep."""
 
     @classmethod
     def of(cls, comment: str | None) -> Mark | None:
@@ -47,11 +46,10 @@ class Mark:
         found = _MARK.match((comment or "").rpartition("\n")[2])
         if found is None:
             return None
-        return cls(found["client"], found["request"], int(found["revision"]), found["job"], first=found["first"] is not None)
+        return cls(found["client"], found["request"], int(found["revision"]), found["job"])
 
     def __str__(self) -> str:
-        first = " first" if self.first else ""
-        return f"geomill: client={self.client_id} request={self.request_id} revision={self.revision} job={self.job_id}{first}"
+        return f"geomill: client={self.client_id} request={self.request_id} revision={self.revision} job={self.job_id}"
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,7 @@ def hand_over(connection: psycopg.Connection[Any], staging: str) -> None:
 
 def contents(connection: psycopg.Connection[Any], table: str, geometry_column: str) -> Contents:
     """Count the rows of a loaded table, and find their box."""
-    if not _exists(connection, table):
-        raise TaskError(
-            "STAGING_GONE", f"What was loaded into {table} is no longer there", category="system",
-            remediation="Retry the request: it begins anew",
-        )  # fmt: skip
+    _require_staging(connection, table)
     [(rows, *box)] = connection.execute(
         sql.SQL("""
             SELECT c.rows, public.ST_XMin(c.box), public.ST_YMin(c.box), public.ST_XMax(c.box), public.ST_YMax(c.box)
@@ -114,15 +108,15 @@ def swap(
     check: Callable[[], None],
 ) -> None:
     """Put the complete table in the place of the published one, and let its client read it."""
-    old = replaceable(connection, table, mark)
-    if old is not None:
+    # An operator may take the task up long after its request has ended and its leftovers were discarded.
+    _require_staging(connection, staging)
+    if replaceable(connection, table, mark) is not None:
         _drop(connection, table, check)
     taken = _taken(connection, named_after(table, indexed))
     for statement in rename_statements(indexed, staging, table, SCHEMA, taken=taken):
         connection.execute(statement)
-    marked = replace(mark, first=old is None)
     name = sql.Identifier(SCHEMA, table)
-    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{words.replace(chr(0), '')}\n\n{marked}")))
+    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{words.replace(chr(0), '')}\n\n{mark}")))
     connection.execute(sql.SQL("GRANT SELECT ON {} TO {}, {}").format(name, sql.Identifier(client_role), sql.Identifier(READER)))
 
 
@@ -153,7 +147,7 @@ def replaceable(connection: psycopg.Connection[Any], table: str, mark: Mark) -> 
     return found
 
 
-def mark_of(connection: psycopg.Connection[Any], table: str) -> Mark | None:
+def _mark_of(connection: psycopg.Connection[Any], table: str) -> Mark | None:
     """Whose a table is; None if it is not there, or not geomill's."""
     row = connection.execute(
         """
@@ -166,21 +160,10 @@ def mark_of(connection: psycopg.Connection[Any], table: str) -> Mark | None:
     return None if row is None else Mark.of(row[0])
 
 
-def discard(
-    connection: psycopg.Connection[Any], request_id: str, revision: int, job_ids: Sequence[str], check: Callable[[], None]
-) -> list[str]:
-    """Drop what the jobs of a revision loaded, and the table that it published as the request's first; returns what there was.
-
-    A table that had replaced an earlier revision's stays: what it replaced is gone, and its readers would have nothing.
-    """
+def discard(connection: psycopg.Connection[Any], job_ids: Sequence[str], check: Callable[[], None]) -> list[str]:
+    """Drop what the jobs of a revision loaded and never published; returns what there was."""
     staging = {staging_name(job_id) for job_id in job_ids}
-
-    def ours(name: str, mark: Mark | None) -> bool:
-        if mark is None:
-            return name in staging
-        return mark.first and (mark.request_id, mark.revision) == (request_id, revision) and mark.job_id in job_ids
-
-    return _drop_all(connection, ours, check)
+    return _drop_all(connection, lambda name, mark: mark is None and name in staging, check)
 
 
 def withdraw(
@@ -228,7 +211,7 @@ def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], N
             with connection.transaction():
                 if wanted is not None:
                     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(SCHEMA, table)))
-                    if not wanted(table, mark_of(connection, table)):
+                    if not wanted(table, _mark_of(connection, table)):
                         connection.execute("SET LOCAL lock_timeout = 0")
                         return False
                 connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, table)))
@@ -254,8 +237,12 @@ def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], N
     )  # fmt: skip
 
 
-def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
-    return bool(_taken(connection, [table]))
+def _require_staging(connection: psycopg.Connection[Any], table: str) -> None:
+    if not _taken(connection, [table]):
+        raise TaskError(
+            "STAGING_GONE", f"What was loaded into {table} is no longer there", category="system",
+            remediation="Retry the request: it begins anew",
+        )  # fmt: skip
 
 
 def _taken(connection: psycopg.Connection[Any], names: Sequence[str]) -> list[str]:

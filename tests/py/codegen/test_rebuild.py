@@ -135,7 +135,7 @@ def test_everything_is_as_it_was_but_the_engines_history(
         admin.execute("CREATE TABLE geo.by_hand AS SELECT 2 AS two")
         admin.execute("SELECT app.pause_task_type('hello_reply', 'the test wants it')")
         admin.execute("SELECT app.schedule_job('nightly', '0 3 * * *', 'hello_world', '{\"n\": 1}')")
-        admin.execute("SELECT app.set_cap('task_type', 'vector_inspect', 3)")
+        admin.execute("SELECT app.set_cap('task_type', 'vector_plan', 3)")
         schedule = answered(admin, "SELECT to_jsonb(s) FROM app.schedules AS s")
         deployments = answered(admin, "SELECT jsonb_agg(to_jsonb(d) ORDER BY d) FROM app.schema_deployments AS d")
         last_stage = answered(admin, "SELECT max(stage_id) FROM app.stages")
@@ -204,7 +204,7 @@ def test_what_was_under_way_has_failed_and_can_be_retried(ddh: Ddh, database: Da
         rebuild("rebuild", database.dsn(), CONFIRMED, lambda _: None)
     assert "--force" in refusal.value.remedy
     said = run(database, asked=FORCED)
-    assert any(f"task {task} (attempt {attempt}) vector_inspect" in line for line in said)
+    assert any(f"task {task} (attempt {attempt}) vector_plan" in line for line in said)
     assert any("serve no request, and are lost: 1 hello_world" in line for line in said)
 
     with database.connect() as admin:

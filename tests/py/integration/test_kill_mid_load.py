@@ -20,7 +20,7 @@ HOLD = 71102
 LOADING = (
     "SELECT l.pid FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()"
     " WHERE l.locktype = 'advisory' AND l.classid = %s"
-    " AND EXISTS (SELECT FROM app.tasks AS t WHERE t.task_type = 'vector_load' AND t.status = 'completed')"
+    " AND EXISTS (SELECT FROM app.tasks AS t WHERE t.task_type = 'vector_chunk' AND t.status = 'completed')"
 )
 
 
@@ -60,7 +60,7 @@ def test_each_feature_exactly_once(database: Database, source_root: Path, worker
             wait_for(lambda: admin.execute(LOADING, (HOLD,)).fetchone() or _status(database, request)["status"] == "completed", timeout=60)
             victim.kill()
             open_loads = admin.execute(
-                "SELECT count(*) FROM app.tasks WHERE task_type = 'vector_load' AND status = 'processing'"
+                "SELECT count(*) FROM app.tasks WHERE task_type = 'vector_chunk' AND status = 'processing'"
             ).fetchone()
             assert open_loads is not None
             killed += open_loads[0]

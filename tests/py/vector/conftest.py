@@ -26,7 +26,7 @@ from workers.registry import load_handlers
 from workers.runner import Runner
 from workers.storage import Storage
 
-TASKS = ["vector_inspect", "vector_load", "vector_publish", "stac_vector", "discard"]
+TASKS = ["vector_plan", "vector_chunk", "vector_finish", "vector_catalogue", "discard"]
 
 
 @dataclass
@@ -148,7 +148,7 @@ class Ingested:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What publish reported."""
+        """What finish reported."""
         [row] = self.mill.rows(
             "SELECT result_data -> 'vector' AS report FROM app.jobs WHERE platform_request_id = %s AND job_type = 'ingest_vector'"
             " ORDER BY created_at DESC LIMIT 1",

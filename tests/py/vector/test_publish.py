@@ -145,10 +145,25 @@ def test_a_cancelled_request_leaves_nothing(mill: Mill) -> None:
     assert mill.leftovers() == []
 
 
-def test_a_request_that_fails_after_its_table_was_published_takes_it_along(mill: Mill) -> None:
+def test_table_item_and_status_are_one_commit(mill: Mill) -> None:
+    done = mill.ingest(mill.place("nc.gpkg"), table_name="together")
+    # No subtransaction writes any of the three, so each says which transaction it was.
+    [row] = mill.rows(
+        """
+        SELECT (SELECT c.xmin::text FROM pg_class AS c WHERE c.oid = 'geo.together'::regclass) AS "table",
+               (SELECT i.xmin::text FROM pgstac.items AS i WHERE i.content #>> '{properties,geomill:request_id}' = r.request_id) AS item,
+               r.xmin::text AS request
+          FROM platform.requests AS r WHERE r.request_id = %s
+        """,
+        done.request_id,
+    )
+    assert row["table"] == row["item"] == row["request"]
+
+
+def test_nobody_sees_a_table_before_its_item(mill: Mill) -> None:
     request_id = mill.submit(mill.place("nc.gpkg"), table_name="uncatalogued")
     mill.work(3)
-    assert relations(mill, "geo.uncatalogued")
+    assert mill.rows("SELECT to_regclass('geo.uncatalogued') AS name") == [{"name": None}]
     mill.ddh.execute("SELECT platform.cancel_request(%s, 'no longer wanted')", (request_id,))
     mill.work()
     assert mill.leftovers() == []

@@ -17,7 +17,7 @@ BEGIN
         EXIT WHEN NOT FOUND;
         PERFORM pg_temp.look(id);
         PERFORM app.complete_task_and_check_stage(task.task_id, task.attempt, CASE task.task_type
-            WHEN 'vector_inspect' THEN jsonb_build_object('chunks', (SELECT jsonb_agg(jsonb_build_object('first', n)) FROM generate_series(1, 4) AS n))
+            WHEN 'vector_plan' THEN jsonb_build_object('chunks', (SELECT jsonb_agg(jsonb_build_object('first', n)) FROM generate_series(1, 4) AS n))
             ELSE '{"vector": {}}' END);
     END LOOP;
 END $$;

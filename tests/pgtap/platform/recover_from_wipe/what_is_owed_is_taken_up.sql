@@ -9,7 +9,7 @@ SELECT tests.submitted('hub', '1', callback_url => 'https://hub.example/done') -
 SELECT tests.completed(:'done') \gset
 SELECT tests.submitted('hub', '2', callback_url => 'https://hub.example/done') ->> 'request_id' AS running \gset
 SELECT tests.submitted('hub', '3') ->> 'request_id' AS waiting \gset
-SELECT task_id FROM app.claim_tasks('w1', '{vector_inspect}', 1) \gset
+SELECT task_id FROM app.claim_tasks('w1', '{vector_plan}', 1) \gset
 SELECT tests.unpublish('hub', :'going', false) \gset
 TRUNCATE app.jobs, app.stages, app.tasks, app.ready_stages, app.task_inputs, app.task_results, app.task_errors;
 
