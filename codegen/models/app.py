@@ -354,6 +354,7 @@ class ApiRequest(Table):
     client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Who called")
     function_name: str = Field(max_length=100, description="What was called")
     request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, max_length=32, description="Request it was about")
+    key_id: Annotated[int | None, Column(refers_to="platform.api_keys")] = Field(default=None, ge=1, lt=2**63, description="API key that it was called with, through a gateway")
     created_at: AwareDatetime = Field(default_factory=now, description="Called at")
 
 

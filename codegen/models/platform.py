@@ -182,13 +182,64 @@ class ApiKey(Table):
 
     key_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
     client_id: Annotated[str, Column(references="platform.clients", on_delete="cascade")] = Field(max_length=50, description="Whose it is")
+    key_prefix: Annotated[str, Column(unique=True)] = Field(min_length=15, max_length=15, description="How the key begins: no secret, to recognise it by")
     api_key_hash: Annotated[str, Column(unique=True)] = Field(min_length=64, max_length=64, description="SHA-256 of the key")
     access_level: str = Field(pattern="^(internal|trusted|admin)$", max_length=20, description="internal, trusted or admin")
     allowed_endpoints: list[Any] | None = Field(default=None, description="Functions it may call; NULL for all of its level")
     is_active: bool = Field(default=True, description="False refuses it")
     created_at: AwareDatetime = Field(default_factory=now, description="Created at")
     rotated_at: AwareDatetime | None = Field(default=None, description="Replaced at")
+    replaced_by: Annotated[int | None, Column(refers_to="platform.api_keys")] = Field(default=None, ge=1, lt=2**63, description="The key that replaces it")
     expires_at: AwareDatetime | None = Field(default=None, description="Refused from then on")
+    revoked_at: AwareDatetime | None = Field(default=None, description="Revoked at")
+
+
+class ApiKeyUse(Table):
+    """When a key was last used: beside its key, so that a caller's open transaction never keeps a key from being revoked."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="api_key_uses", policies=[Policy("engine", "geomill_owner", "true")],
+        only_these_indexes="read by key; written once a minute for each key in use", fillfactor=50,
+    )  # fmt: skip
+
+    key_id: Annotated[int, Column(primary_key=True, references="platform.api_keys", on_delete="cascade")] = Field(ge=1, lt=2**63, description="The key")
+    last_used_at: AwareDatetime | None = Field(default=None, description="Last authenticated with, to the minute; NULL: never")
+
+
+class KeyEvent(Table):
+    """The audit log of API keys: made, rotated, revoked, and each refusal with its reason, which the caller never learns."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="key_events",
+        indexes=[Index(("key_id",)), Index(("client_id", "event_id"))], only_these_indexes="read newest first, by client or by key",
+        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    event_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key; in the order of time")
+    event: Literal["created", "rotated", "revoked", "refused_unknown", "refused_wrong_secret", "refused_expired", "refused_revoked", "refused_inactive_client", "refused_out_of_scope"] = Field(description="What happened")
+    key_id: Annotated[int | None, Column(refers_to="platform.api_keys")] = Field(default=None, ge=1, lt=2**63, description="The key, where it is known")
+    client_id: Annotated[str | None, Column(refers_to="platform.clients")] = Field(default=None, max_length=50, description="Its client")
+    key_prefix: str | None = Field(default=None, max_length=15, description="How the key began that was given, where it looked like one")
+    endpoint: str | None = Field(default=None, max_length=100, description="Function that was to be called, where it was said")
+    login: str = Field(max_length=63, description="Login that did it, or asked")
+    detail: Json = Field(default_factory=dict, description="Further facts")
+    created_at: AwareDatetime = Field(default_factory=now, description="Happened at")
+
+
+class TxIdentity(Table):
+    """Whose key a gateway has shown in a transaction: true for that transaction only, and seen by nobody but current_client().
+
+    A transaction is known by its id and its start, so that a row which a dump brings elsewhere is nobody's.
+    """
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="tx_identity", policies=[Policy("engine", "geomill_owner", "true")],
+        unlogged=True, only_these_indexes="read by transaction, in that transaction", no_column_checks="only platform.authenticate writes it",
+    )  # fmt: skip
+
+    transaction_id: Annotated[int, Column(primary_key=True)] = Field(ge=1, lt=2**63, description="The transaction")
+    started_at: AwareDatetime = Field(description="When it began")
+    key_id: Annotated[int, Column(refers_to="platform.api_keys")] = Field(ge=1, lt=2**63, description="The key that was shown")
 
 
 class WebhookDelivery(Table):

@@ -475,9 +475,11 @@ CREATE TABLE app.api_requests (
     client_id varchar(50) NOT NULL,
     function_name varchar(100) NOT NULL,
     request_id varchar(32),
+    key_id bigint,
     created_at timestamptz DEFAULT now() NOT NULL,
     CONSTRAINT api_requests_pkey PRIMARY KEY (api_request_id),
-    CONSTRAINT api_requests_api_request_id_check CHECK (api_request_id >= 1)
+    CONSTRAINT api_requests_api_request_id_check CHECK (api_request_id >= 1),
+    CONSTRAINT api_requests_key_id_check CHECK (key_id >= 1)
 );
 
 COMMENT ON TABLE app.api_requests IS 'One call of the public API: usage and limits.';
@@ -485,6 +487,7 @@ COMMENT ON COLUMN app.api_requests.api_request_id IS 'Key';
 COMMENT ON COLUMN app.api_requests.client_id IS 'Who called';
 COMMENT ON COLUMN app.api_requests.function_name IS 'What was called';
 COMMENT ON COLUMN app.api_requests.request_id IS 'Request it was about';
+COMMENT ON COLUMN app.api_requests.key_id IS 'API key that it was called with, through a gateway';
 COMMENT ON COLUMN app.api_requests.created_at IS 'Called at';
 
 CREATE TABLE app.janitor_runs (

@@ -1489,7 +1489,8 @@ BEGIN
 END;
 $$;
 
--- app.janitor_prune_rows: a part of app.run_janitor: old workers, runs, calls, webhooks that were sent, archives, statistics.
+-- app.janitor_prune_rows: a part of app.run_janitor: old workers, runs, calls, webhooks that were sent, archives,
+-- statistics, events of API keys, identities of transactions that have ended.
 --
 -- Guarantees  At most a batch of each (app.retention_policy). A worker stays while a running task is its. No count of tasks is
 --             lost: minutes become hours after two days, hours are added up for all time.
@@ -1527,6 +1528,11 @@ BEGIN
              WHERE a.created_at < policy.before AND a.api_request_id = ANY (ARRAY(
                        SELECT o.api_request_id FROM app.api_requests AS o ORDER BY o.api_request_id LIMIT policy.batch));
             GET DIAGNOSTICS gone = ROW_COUNT;
+        ELSIF policy.what = 'key_events' THEN
+            DELETE FROM platform.key_events AS e
+             WHERE e.created_at < policy.before AND e.event_id = ANY (ARRAY(
+                       SELECT o.event_id FROM platform.key_events AS o ORDER BY o.event_id LIMIT policy.batch));
+            GET DIAGNOSTICS gone = ROW_COUNT;
         ELSIF policy.what = 'archived_jobs' THEN
             DELETE FROM app.archived_jobs AS a
              WHERE a.archived_at < policy.before AND a.archive_id = ANY (ARRAY(
@@ -1545,6 +1551,11 @@ BEGIN
             pruned := pruned || jsonb_build_object(policy.what, gone);
         END IF;
     END LOOP;
+    -- Of transactions that have ended, and so are nobody's any more.
+    DELETE FROM platform.tx_identity AS t
+     WHERE t.transaction_id = ANY (ARRAY(
+               SELECT o.transaction_id FROM platform.tx_identity AS o
+                WHERE o.transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint LIMIT 10000));
     PERFORM app.merge_statistics(1, 60, this_moment - interval '2 days', 10000);
     RETURN pruned;
 END;
@@ -3297,6 +3308,7 @@ AS $$
                    ('workers', 7, false, 1000, 'workers that stopped or died'),
                    ('janitor_runs', 14, false, 5000, 'runs of the janitor'),
                    ('api_requests', 90, false, 10000, 'calls of the public API'),
+                   ('key_events', 365, false, 1000, 'audit log of API keys'),
                    ('webhook_deliveries', 90, false, 1000, 'webhooks that were sent'),
                    ('task_statistics', 90, false, 10000, 'statistics by the hour; after that they are added up for all time'),
                    ('cron_runs', 7, false, 10000, 'pg_cron''s record of our jobs; in force from the next deploy')) AS d (what, keep_days, archive, batch, meaning)

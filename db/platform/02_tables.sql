@@ -200,31 +200,92 @@ COMMENT ON COLUMN platform.rejects.created_at IS 'Rejected at';
 CREATE TABLE platform.api_keys (
     key_id bigint GENERATED ALWAYS AS IDENTITY,
     client_id varchar(50) NOT NULL,
+    key_prefix varchar(15) NOT NULL,
     api_key_hash varchar(64) NOT NULL,
     access_level varchar(20) NOT NULL,
     allowed_endpoints jsonb,
     is_active boolean DEFAULT true NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     rotated_at timestamptz,
+    replaced_by bigint,
     expires_at timestamptz,
+    revoked_at timestamptz,
     CONSTRAINT api_keys_pkey PRIMARY KEY (key_id),
+    CONSTRAINT api_keys_key_prefix_key UNIQUE (key_prefix),
     CONSTRAINT api_keys_api_key_hash_key UNIQUE (api_key_hash),
     CONSTRAINT api_keys_key_id_check CHECK (key_id >= 1),
+    CONSTRAINT api_keys_key_prefix_length_check CHECK (char_length(key_prefix) >= 15),
     CONSTRAINT api_keys_api_key_hash_length_check CHECK (char_length(api_key_hash) >= 64),
     CONSTRAINT api_keys_access_level_check CHECK (access_level ~ '^(internal|trusted|admin)$'),
-    CONSTRAINT api_keys_allowed_endpoints_check CHECK (jsonb_typeof(allowed_endpoints) = 'array')
+    CONSTRAINT api_keys_allowed_endpoints_check CHECK (jsonb_typeof(allowed_endpoints) = 'array'),
+    CONSTRAINT api_keys_replaced_by_check CHECK (replaced_by >= 1)
 );
 
 COMMENT ON TABLE platform.api_keys IS 'A key of a client, stored as its SHA-256.';
 COMMENT ON COLUMN platform.api_keys.key_id IS 'Key';
 COMMENT ON COLUMN platform.api_keys.client_id IS 'Whose it is';
+COMMENT ON COLUMN platform.api_keys.key_prefix IS 'How the key begins: no secret, to recognise it by';
 COMMENT ON COLUMN platform.api_keys.api_key_hash IS 'SHA-256 of the key';
 COMMENT ON COLUMN platform.api_keys.access_level IS 'internal, trusted or admin';
 COMMENT ON COLUMN platform.api_keys.allowed_endpoints IS 'Functions it may call; NULL for all of its level';
 COMMENT ON COLUMN platform.api_keys.is_active IS 'False refuses it';
 COMMENT ON COLUMN platform.api_keys.created_at IS 'Created at';
 COMMENT ON COLUMN platform.api_keys.rotated_at IS 'Replaced at';
+COMMENT ON COLUMN platform.api_keys.replaced_by IS 'The key that replaces it';
 COMMENT ON COLUMN platform.api_keys.expires_at IS 'Refused from then on';
+COMMENT ON COLUMN platform.api_keys.revoked_at IS 'Revoked at';
+
+CREATE TABLE platform.api_key_uses (
+    key_id bigint NOT NULL,
+    last_used_at timestamptz,
+    CONSTRAINT api_key_uses_pkey PRIMARY KEY (key_id),
+    CONSTRAINT api_key_uses_key_id_check CHECK (key_id >= 1)
+)
+WITH (fillfactor = 50);
+
+COMMENT ON TABLE platform.api_key_uses IS 'When a key was last used: beside its key, so that a caller''s open transaction never keeps a key from being revoked.';
+COMMENT ON COLUMN platform.api_key_uses.key_id IS 'The key';
+COMMENT ON COLUMN platform.api_key_uses.last_used_at IS 'Last authenticated with, to the minute; NULL: never';
+
+CREATE TABLE platform.key_events (
+    event_id bigint GENERATED ALWAYS AS IDENTITY,
+    event text NOT NULL,
+    key_id bigint,
+    client_id varchar(50),
+    key_prefix varchar(15),
+    endpoint varchar(100),
+    login varchar(63) NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT key_events_pkey PRIMARY KEY (event_id),
+    CONSTRAINT key_events_event_id_check CHECK (event_id >= 1),
+    CONSTRAINT key_events_event_check CHECK (event IN ('created', 'rotated', 'revoked', 'refused_unknown', 'refused_wrong_secret', 'refused_expired', 'refused_revoked', 'refused_inactive_client', 'refused_out_of_scope')),
+    CONSTRAINT key_events_key_id_check CHECK (key_id >= 1),
+    CONSTRAINT key_events_detail_check CHECK (jsonb_typeof(detail) = 'object')
+);
+
+COMMENT ON TABLE platform.key_events IS 'The audit log of API keys: made, rotated, revoked, and each refusal with its reason, which the caller never learns.';
+COMMENT ON COLUMN platform.key_events.event_id IS 'Key; in the order of time';
+COMMENT ON COLUMN platform.key_events.event IS 'What happened';
+COMMENT ON COLUMN platform.key_events.key_id IS 'The key, where it is known';
+COMMENT ON COLUMN platform.key_events.client_id IS 'Its client';
+COMMENT ON COLUMN platform.key_events.key_prefix IS 'How the key began that was given, where it looked like one';
+COMMENT ON COLUMN platform.key_events.endpoint IS 'Function that was to be called, where it was said';
+COMMENT ON COLUMN platform.key_events.login IS 'Login that did it, or asked';
+COMMENT ON COLUMN platform.key_events.detail IS 'Further facts';
+COMMENT ON COLUMN platform.key_events.created_at IS 'Happened at';
+
+CREATE UNLOGGED TABLE platform.tx_identity (
+    transaction_id bigint NOT NULL,
+    started_at timestamptz NOT NULL,
+    key_id bigint NOT NULL,
+    CONSTRAINT tx_identity_pkey PRIMARY KEY (transaction_id)
+);
+
+COMMENT ON TABLE platform.tx_identity IS 'Whose key a gateway has shown in a transaction: true for that transaction only, and seen by nobody but current_client(). A transaction is known by its id and its start, so that a row which a dump brings elsewhere is nobody''s.';
+COMMENT ON COLUMN platform.tx_identity.transaction_id IS 'The transaction';
+COMMENT ON COLUMN platform.tx_identity.started_at IS 'When it began';
+COMMENT ON COLUMN platform.tx_identity.key_id IS 'The key that was shown';
 
 CREATE TABLE platform.webhook_deliveries (
     delivery_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -335,4 +396,5 @@ ALTER TABLE platform.geo_tables ADD CONSTRAINT geo_tables_client_id_fkey FOREIGN
 ALTER TABLE platform.geo_tables ADD CONSTRAINT geo_tables_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE RESTRICT;
 ALTER TABLE platform.rejects ADD CONSTRAINT rejects_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
 ALTER TABLE platform.api_keys ADD CONSTRAINT api_keys_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE CASCADE;
+ALTER TABLE platform.api_key_uses ADD CONSTRAINT api_key_uses_key_id_fkey FOREIGN KEY (key_id) REFERENCES platform.api_keys (key_id) ON DELETE CASCADE;
 ALTER TABLE platform.webhook_deliveries ADD CONSTRAINT webhook_deliveries_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;

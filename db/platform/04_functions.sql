@@ -36,6 +36,87 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.allow_source_root(text, text) TO geomill_admin;
 
+-- platform.authenticate: a gateway acts for the client of this key until the end of the transaction, and no longer.
+--
+-- Returns the client, or NULL where the key opens nothing: then every call of this transaction is refused with GM401. Why, the
+-- audit log says (platform.key_events), and the caller never learns; so commit, or the refusal is in the server's log alone.
+-- With endpoint, a key that may not call that function is refused here already. Needs a transaction that may write.
+--
+-- Guarantees  Identity hangs on the transaction, not on the session: behind a pooler the next transaction begins as nobody.
+--             A second call replaces the first, also by nobody. A wrong, expired, revoked or narrow key makes no difference in
+--             the answer; each is looked up, hashed and compared alike, in a time that does not depend on where they differ.
+-- Locks       the key's row of uses (SKIP LOCKED), once a minute.
+-- SECURITY DEFINER: nobody else reads or writes keys and identities.
+CREATE OR REPLACE FUNCTION platform.authenticate(api_key text, endpoint text DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment CONSTANT timestamptz := app.clock();
+    this_transaction CONSTANT bigint := pg_current_xact_id()::text::bigint;
+    given CONSTANT text := coalesce(authenticate.api_key, '');
+    prefix CONSTANT text := CASE WHEN given ~ '^gm_[0-9a-f]{12}_' THEN left(given, 15) END;
+    -- What is compared is salted: how many bytes agree says nothing about the hash that is stored.
+    salt CONSTANT bytea := uuid_send(gen_random_uuid());
+    key platform.api_keys;
+    genuine boolean;
+    client_is_active boolean;
+    refusal text;
+BEGIN
+    DELETE FROM platform.tx_identity AS t WHERE t.transaction_id = this_transaction;
+    SELECT k.* INTO key FROM platform.api_keys AS k WHERE k.key_prefix = prefix;
+    genuine := sha256(salt || convert_to(coalesce(key.api_key_hash, repeat('-', 64)), 'UTF8')) = sha256(salt || convert_to(app.sha256_hex(given), 'UTF8'));
+    SELECT c.is_active INTO client_is_active FROM platform.clients AS c WHERE c.client_id = key.client_id;
+    refusal := CASE
+        WHEN key.key_id IS NULL THEN 'refused_unknown'
+        WHEN NOT genuine THEN 'refused_wrong_secret'
+        WHEN NOT key.is_active THEN 'refused_revoked'
+        WHEN key.expires_at <= moment THEN 'refused_expired'
+        WHEN NOT client_is_active THEN 'refused_inactive_client'
+        WHEN authenticate.endpoint IS NOT NULL AND NOT platform.may_call(key.access_level, key.allowed_endpoints, authenticate.endpoint) THEN 'refused_out_of_scope'
+    END;
+    IF refusal IS NOT NULL THEN
+        PERFORM platform.record_key_event(refusal, key, prefix, authenticate.endpoint);
+        RETURN NULL;
+    END IF;
+    INSERT INTO platform.tx_identity (transaction_id, started_at, key_id) VALUES (this_transaction, transaction_timestamp(), key.key_id);
+    UPDATE platform.api_key_uses AS u SET last_used_at = moment
+     WHERE u.key_id = (SELECT o.key_id FROM platform.api_key_uses AS o
+                        WHERE o.key_id = key.key_id AND (o.last_used_at IS NULL OR o.last_used_at < moment - interval '1 minute')
+                          FOR NO KEY UPDATE SKIP LOCKED);
+    RETURN key.client_id;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.authenticate(text, text) TO geomill_gateway;
+
+-- platform.begin_call: the calling client's row; the first thing that every function of the public API does.
+--
+-- Guarantees  Fails closed: a login without an active client, a gateway without a key, and a key that may not call this
+--             function get no further, and are refused in the same words. Which it was, the server's log says of a key.
+-- Locks       none.
+-- Errors      GM401 the caller is no active client, or its key is not for this function.
+-- SECURITY DEFINER: current_client() is, and the row must be its row under every identity it may come to know.
+CREATE OR REPLACE FUNCTION platform.begin_call(endpoint text)
+RETURNS platform.clients
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.require_client();
+    key CONSTANT platform.api_keys := platform.shown_key();
+BEGIN
+    IF key.key_id IS NOT NULL AND NOT platform.may_call(key.access_level, key.allowed_endpoints, begin_call.endpoint) THEN
+        PERFORM platform.record_key_event('refused_out_of_scope', key, key.key_prefix, begin_call.endpoint);
+        PERFORM platform.refuse_caller();
+    END IF;
+    RETURN client;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.begin_call(text) TO geomill_api;
+
 -- platform.begin_delivery: what a worker needs to make the call that its attempt is about.
 --
 -- Guarantees  Counted before it is made, so that a worker that dies of a call has made it. message_id is the same whenever
@@ -88,7 +169,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('cancel_request');
     request platform.requests;
     running varchar(64);
     problem jsonb;
@@ -116,7 +197,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.cancel_request(text, text) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.cancel_request(text, text) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.cancel_request(text, text) TO geomill_client, geomill_gateway;
 
 -- platform.check_config: processing_config against the model of its request type: filled with defaults, or its problems.
 --
@@ -258,6 +339,43 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.content_hash(platform.request_type, text, jsonb) TO geomill_api;
 
+-- platform.create_api_key: a key with which a gateway may act for a client. The key is shown this once.
+--
+-- access_level: internal looks, trusted asks for work besides, admin takes back what was published besides
+-- (platform.endpoint_levels). allowed_endpoints: of those only these; NULL: all. expires_at NULL: never.
+--
+-- Guarantees  Only the key's SHA-256 is stored. It is in the audit log who made it, for whom, and what it may do.
+-- Locks       client row (key share).
+-- Errors      GM404 no such client · GM422 a value refused · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.create_api_key(
+    client_id text, access_level text, allowed_endpoints text[] DEFAULT NULL, expires_at timestamptz DEFAULT NULL
+)
+RETURNS TABLE (key_id bigint, api_key text, key_prefix text, key_expires_at timestamptz)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problems jsonb;
+    made record;
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM platform.require_known_client(create_api_key.client_id);
+    problems := platform.scope_problems(create_api_key.access_level, create_api_key.allowed_endpoints);
+    IF create_api_key.expires_at <= app.clock() THEN
+        problems := problems || app.problem('OUT_OF_RANGE', 'user', 'expires_at', to_jsonb(create_api_key.expires_at),
+            'expires_at is in the past', 'give a time to come, or NULL for a key that does not expire');
+    END IF;
+    PERFORM app.raise_problems('GM422', problems);
+    made := platform.make_api_key(create_api_key.client_id, create_api_key.access_level, to_jsonb(create_api_key.allowed_endpoints), create_api_key.expires_at);
+    PERFORM platform.record_key_event('created', made.key, (made.key).key_prefix, NULL, jsonb_build_object(
+        'access_level', (made.key).access_level, 'allowed_endpoints', (made.key).allowed_endpoints, 'expires_at', (made.key).expires_at));
+    RETURN QUERY SELECT (made.key).key_id, made.api_key, (made.key).key_prefix::text, (made.key).expires_at;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.create_api_key(text, text, text[], timestamptz) TO geomill_admin;
+
 -- platform.create_client: a login becomes a client that may submit requests.
 --
 -- Guarantees  Run again with the same arguments it changes nothing. One login is one client; a prefix is one client's, so
@@ -293,6 +411,9 @@ BEGIN
     ELSIF login.rolsuper THEN
         problems := problems || app.problem('LOGIN_IS_SUPERUSER', 'user', 'login_role', to_jsonb(create_client.login_role),
             format('the login %I is a superuser, whom nothing binds', create_client.login_role), 'give the client a login of its own');
+    ELSIF pg_has_role(login.oid, 'geomill_gateway', 'MEMBER') THEN
+        problems := problems || app.problem('LOGIN_IS_GATEWAY', 'user', 'login_role', to_jsonb(create_client.login_role),
+            format('the login %I is a gateway''s, which acts for clients by their keys', create_client.login_role), 'give the client a login of its own');
     ELSIF NOT pg_has_role(login.oid, 'geomill_client', 'MEMBER') THEN
         problems := problems || app.problem('LOGIN_NOT_IN_GROUP', 'user', 'login_role', to_jsonb(create_client.login_role),
             format('the login %I is not in geomill_client', create_client.login_role), format('GRANT geomill_client TO %I', create_client.login_role));
@@ -317,21 +438,33 @@ GRANT EXECUTE ON FUNCTION platform.create_client(text, text, text, text) TO geom
 
 -- platform.current_client: which client is calling; NULL for a login that is none, or that is no longer active.
 --
--- Identity is the login (session_user), never a setting: any login can SET one, and a pooler hands it to the next. The
--- client that a gateway authenticates for one transaction (platform.tx_identity) will be looked up here before the login;
--- a gateway's own login is no client, so that without authentication it stays nobody.
+-- Identity is the client whose key a gateway has shown in this transaction, else the login (session_user); never a setting: any
+-- login can SET one, and a pooler hands it to the next. A gateway's own login is no client: without a key it is nobody, even
+-- where somebody has made it a client's login besides.
 --
 -- Guarantees  Row-level security on every table of a client's rows calls this; the same answer throughout a statement.
 -- Locks       none.
 -- SECURITY DEFINER: the policy on platform.clients would call this function again.
 CREATE OR REPLACE FUNCTION platform.current_client()
 RETURNS varchar
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.client_id FROM platform.clients AS c WHERE c.login_role = session_user::text AND c.is_active;
+DECLARE
+    by_key CONSTANT boolean := pg_has_role(session_user, 'geomill_gateway', 'MEMBER');
+    key platform.api_keys;
+    client varchar;
+BEGIN
+    IF by_key THEN
+        key := platform.shown_key();
+        SELECT c.client_id INTO client FROM platform.clients AS c WHERE c.client_id = key.client_id AND c.is_active;
+    ELSE
+        SELECT c.client_id INTO client FROM platform.clients AS c WHERE c.login_role = session_user::text AND c.is_active;
+    END IF;
+    RETURN client;
+END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.current_client() TO geomill_api;
 
@@ -542,6 +675,22 @@ BEGIN
 END;
 $$;
 
+-- platform.endpoint_levels: the functions of the public API, and the access level that a key needs to call each.
+--
+-- internal looks, trusted asks for work besides, admin takes back besides what was published.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.endpoint_levels()
+RETURNS TABLE (endpoint text, access_level text)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('stac_search', 'internal'),
+           ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'),
+           ('unpublish_request', 'admin');
+$$;
+
 -- platform.get_rejects: rows or items that a request's current revision could not ingest, and why, in order.
 --
 -- Guarantees  The next page has after => the last row's reject_id.
@@ -555,7 +704,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('get_rejects');
     request CONSTANT platform.requests := platform.require_request(client, get_rejects.request_id);
 BEGIN
     PERFORM platform.require_limit(get_rejects.limit_rows);
@@ -569,7 +718,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.get_rejects(text, integer, bigint) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.get_rejects(text, integer, bigint) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.get_rejects(text, integer, bigint) TO geomill_client, geomill_gateway;
 
 -- platform.get_request_status: where a request stands: one JSON document, with the same keys in every state.
 --
@@ -584,7 +733,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('get_request_status');
     document CONSTANT jsonb := platform.status_document(client, get_request_status.request_id);
 BEGIN
     PERFORM platform.record_call(client.client_id, 'get_request_status', document ->> 'request_id');
@@ -592,7 +741,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.get_request_status(text) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.get_request_status(text) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.get_request_status(text) TO geomill_client, geomill_gateway;
 
 -- platform.health: whether geomill can do its work, as one JSON document: each component with status, metric and remedy.
 --
@@ -874,6 +1023,32 @@ BEGIN
 END;
 $$;
 
+-- platform.list_api_keys: the keys of a client, or of all, newest first: what each may do, whether it works, when it was last used.
+--
+-- state: active, rotated (works until it expires), expired or revoked. No secret is in the answer, nor anywhere else.
+--
+-- Locks       none.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION platform.list_api_keys(INOUT client_id text DEFAULT NULL,
+    OUT key_id bigint, OUT key_prefix text, OUT state text, OUT access_level text, OUT allowed_endpoints jsonb, OUT replaced_by bigint,
+    OUT last_used_at timestamptz, OUT created_at timestamptz, OUT expires_at timestamptz, OUT revoked_at timestamptz
+)
+RETURNS SETOF record
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT k.client_id, k.key_id, k.key_prefix,
+           CASE WHEN NOT k.is_active THEN 'revoked' WHEN k.expires_at <= app.clock() THEN 'expired' WHEN k.replaced_by IS NOT NULL THEN 'rotated' ELSE 'active' END,
+           k.access_level, k.allowed_endpoints, k.replaced_by, u.last_used_at, k.created_at, k.expires_at, k.revoked_at
+      FROM platform.api_keys AS k
+      LEFT JOIN platform.api_key_uses AS u ON u.key_id = k.key_id
+     WHERE list_api_keys.client_id IS NULL OR k.client_id = list_api_keys.client_id
+     ORDER BY k.key_id DESC;
+$$;
+GRANT EXECUTE ON FUNCTION platform.list_api_keys(text) TO geomill_admin;
+
 -- platform.list_deliveries: calls owed to clients, newest first; the next page has before => the last row's delivery_id.
 --
 -- status is what to list (NULL: all), and a column of the answer. next_attempt_at is NULL where none is waited for.
@@ -937,7 +1112,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('list_requests');
     wanted CONSTANT text := list_requests.status;
     labels CONSTANT text[] := enum_range(NULL::platform.request_status)::text[];
 BEGIN
@@ -959,7 +1134,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.list_requests(text, integer, timestamptz) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.list_requests(text, integer, timestamptz) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.list_requests(text, integer, timestamptz) TO geomill_client, geomill_gateway;
 
 -- platform.lock_delivery: which job delivers, and how it stands, changes one transaction at a time.
 --
@@ -974,6 +1149,29 @@ AS $$
 BEGIN
     PERFORM FROM platform.webhook_deliveries AS d JOIN platform.requests AS r ON r.request_id = d.request_id
       WHERE d.delivery_id = lock_delivery.delivery_id FOR NO KEY UPDATE OF r;
+END;
+$$;
+
+-- platform.make_api_key: a new key; its text is in the answer and nowhere else.
+--
+-- gm_, twelve hex digits to recognise it by, and a secret of 244 random bits.
+--
+-- Locks       client row (key share).
+CREATE OR REPLACE FUNCTION platform.make_api_key(
+    client_id text, access_level text, allowed_endpoints jsonb, expires_at timestamptz, OUT api_key text, OUT key platform.api_keys
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    random_bytes CONSTANT bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+BEGIN
+    api_key := 'gm_' || left(replace(gen_random_uuid()::text, '-', ''), 12) || '_' || translate(encode(sha256(random_bytes), 'base64'), '+/=', '-_');
+    INSERT INTO platform.api_keys AS k (client_id, key_prefix, api_key_hash, access_level, allowed_endpoints, expires_at, created_at)
+    VALUES (make_api_key.client_id, left(api_key, 15), app.sha256_hex(api_key), make_api_key.access_level,
+            make_api_key.allowed_endpoints, make_api_key.expires_at, app.clock())
+    RETURNING k.* INTO key;
+    INSERT INTO platform.api_key_uses (key_id) VALUES (key.key_id);
 END;
 $$;
 
@@ -997,6 +1195,22 @@ BEGIN
            completed_at = CASE WHEN mark_delivery.status IN ('sent'::platform.delivery_status, 'dead'::platform.delivery_status) THEN app.clock() END
      WHERE d.delivery_id = mark_delivery.delivery_id;
 END;
+$$;
+
+-- platform.may_call: whether a key of this level, for these endpoints, may call a function of the API.
+--
+-- Guarantees  False for whatever is no endpoint. allowed_endpoints NULL is all of the level; a name beyond it opens nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.may_call(access_level text, allowed_endpoints jsonb, endpoint text)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((
+        SELECT array_position(ARRAY['internal', 'trusted', 'admin'], l.access_level) <= array_position(ARRAY['internal', 'trusted', 'admin'], may_call.access_level)
+               AND (allowed_endpoints IS NULL OR allowed_endpoints ? may_call.endpoint)
+          FROM platform.endpoint_levels() AS l WHERE l.endpoint = may_call.endpoint), false);
 $$;
 
 -- platform.name_request: the names a request's result will have: STAC item, STAC collection, table.
@@ -1114,8 +1328,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF current_setting('transaction_read_only') = 'off' THEN
-        INSERT INTO app.api_requests (client_id, function_name, request_id, created_at)
-        VALUES (record_call.client_id, record_call.function_name, record_call.request_id, app.clock());
+        INSERT INTO app.api_requests (client_id, function_name, request_id, key_id, created_at)
+        VALUES (record_call.client_id, record_call.function_name, record_call.request_id, (platform.shown_key()).key_id, app.clock());
     END IF;
 END;
 $$;
@@ -1147,6 +1361,28 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.record_failed_call(bigint, integer, text) TO geomill_worker;
+
+-- platform.record_key_event: a line of the audit log of API keys, in the table and, where a key was refused, in the server's log.
+--
+-- The server's log keeps it even where the caller rolls back.
+--
+-- Guarantees  Says nothing to the caller: no message of it reaches a client, whatever its settings.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.record_key_event(event text, key platform.api_keys, key_prefix text, endpoint text, detail jsonb DEFAULT '{}')
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+BEGIN
+    IF starts_with(event, 'refused_') THEN
+        RAISE LOG 'geomill: API key %: key %, prefix %, client %, endpoint %, login %',
+            event, key.key_id, key_prefix, key.client_id, left(endpoint, 100), session_user;
+    END IF;
+    INSERT INTO platform.key_events (event, key_id, client_id, key_prefix, endpoint, login, detail, created_at)
+    VALUES (event, key.key_id, key.client_id, key_prefix, left(endpoint, 100), session_user, detail, app.clock());
+END;
+$$;
 
 -- platform.record_rejects: rows of a source that could not be ingested, and why, where their client can read them.
 --
@@ -1280,6 +1516,23 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.refuse(jsonb) TO geomill_api;
 
+-- platform.refuse_caller: the one refusal of a caller who is nobody, or whose key is not for what it calls.
+--
+-- Guarantees  The same words for every reason.
+-- Locks       none.
+-- Errors      GM401.
+CREATE OR REPLACE FUNCTION platform.refuse_caller()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM app.raise_problems('GM401', app.problem('NOT_A_CLIENT', 'user', NULL, NULL,
+        format('login %I is no active client of geomill', session_user),
+        'connect with your client''s own login, which an administrator makes a client with platform.create_client; through a gateway, show a key that may call this'));
+END;
+$$;
+
 -- platform.refuse_transition: the trigger that ends a change of status that its enum does not allow.
 --
 -- The trigger's WHEN holds the transitions (generated from codegen/models/enums.py), so that this runs for refused ones only;
@@ -1357,11 +1610,11 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.request_progress(text) TO geomill_api;
 
--- platform.require_client: the calling client's row; the first thing that every function of the public API does.
+-- platform.require_client: the calling client's row.
 --
--- Guarantees  Fails closed: a login without an active client gets no further.
+-- Guarantees  Fails closed: a login without an active client, and a gateway without a key, get no further.
 -- Locks       none.
--- Errors      GM401 the login is no active client.
+-- Errors      GM401 the caller is no active client.
 -- SECURITY DEFINER: current_client() is, and the row must be its row under every identity it may come to know.
 CREATE OR REPLACE FUNCTION platform.require_client()
 RETURNS platform.clients
@@ -1375,9 +1628,7 @@ DECLARE
 BEGIN
     SELECT c.* INTO client FROM platform.clients AS c WHERE c.client_id = platform.current_client();
     IF NOT FOUND THEN
-        PERFORM app.raise_problems('GM401', app.problem('NOT_A_CLIENT', 'user', NULL, NULL,
-            format('login %I is no active client of geomill', session_user),
-            'connect with your client''s own login; an administrator makes one with platform.create_client(client_id, login_role, prefix, title)'));
+        PERFORM platform.refuse_caller();
     END IF;
     RETURN client;
 END;
@@ -1403,6 +1654,45 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.require_ended(platform.requests) TO geomill_api;
+
+-- platform.require_key: an API key, locked, for an administrator who changes it.
+--
+-- Locks       key row.
+-- Errors      GM404.
+CREATE OR REPLACE FUNCTION platform.require_key(key_id bigint)
+RETURNS platform.api_keys
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key platform.api_keys;
+BEGIN
+    SELECT k.* INTO key FROM platform.api_keys AS k WHERE k.key_id = require_key.key_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_KEY', 'user', 'key_id', to_jsonb(require_key.key_id),
+            format('there is no key %s', require_key.key_id), 'platform.list_api_keys() has them all'));
+    END IF;
+    RETURN key;
+END;
+$$;
+
+-- platform.require_known_client: refuse to go on where an administrator names a client that does not exist.
+--
+-- Locks       none.
+-- Errors      GM404.
+CREATE OR REPLACE FUNCTION platform.require_known_client(client_id text)
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM platform.clients AS c WHERE c.client_id = require_known_client.client_id) THEN
+        PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_CLIENT', 'user', 'client_id', to_jsonb(left(require_known_client.client_id, 100)),
+            format('there is no client %L', left(require_known_client.client_id, 100)), 'make it with platform.create_client(client_id, login_role, prefix, title)'));
+    END IF;
+END;
+$$;
 
 -- platform.require_limit: refuse a page size that no list serves.
 --
@@ -1494,7 +1784,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('retry_request');
     request platform.requests := platform.require_request(client, retry_request.request_id);
 BEGIN
     -- A running request's row is left alone: the end of its job would have to wait for it.
@@ -1512,7 +1802,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.retry_request(text) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.retry_request(text) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.retry_request(text) TO geomill_client, geomill_gateway;
 
 -- platform.revision_result: what the jobs of a revision reported, merged in their sequence.
 --
@@ -1556,6 +1846,74 @@ AS $$
                       WHERE e.key NOT IN ('endpoints', 'stac_metadata', 'warnings')), '{}');
 $$;
 
+-- platform.revoke_api_key: a key opens nothing from now on, not even in a transaction that has shown it already.
+--
+-- Guarantees  Waits for no caller. Revoking twice is revoking once; false where it was revoked before.
+-- Locks       key row.
+-- Errors      GM404 no such key · GM422 a reason refused · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.revoke_api_key(key_id bigint, reason text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key platform.api_keys;
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM app.raise_problems('GM422', coalesce(platform.text_problem('reason', revoke_api_key.reason, 1000, false), '[]'));
+    key := platform.require_key(revoke_api_key.key_id);
+    IF NOT key.is_active THEN
+        RETURN false;
+    END IF;
+    UPDATE platform.api_keys AS k SET is_active = false, revoked_at = app.clock() WHERE k.key_id = key.key_id;
+    PERFORM platform.record_key_event('revoked', key, key.key_prefix, NULL, jsonb_build_object('reason', reason));
+    RETURN true;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.revoke_api_key(bigint, text) TO geomill_admin;
+
+-- platform.rotate_api_key: a key's successor, of the same client and scope; the old one works for the overlap, and no longer.
+--
+-- Guarantees  The successor lives as long as its predecessor was made for. A key has one successor.
+-- Locks       key row.
+-- Errors      GM404 no such key · GM409 the key is revoked, expired, or rotated already · GM422 overlap is not from 0 to 90 days ·
+--             25001 not READ COMMITTED.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.rotate_api_key(key_id bigint, overlap interval DEFAULT interval '1 day')
+RETURNS TABLE (new_key_id bigint, api_key text, key_prefix text, key_expires_at timestamptz, old_expires_at timestamptz)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment CONSTANT timestamptz := app.clock();
+    old platform.api_keys;
+    made record;
+BEGIN
+    PERFORM app.require_read_committed();
+    IF overlap IS NULL OR overlap NOT BETWEEN interval '0' AND interval '90 days' THEN
+        PERFORM app.raise_problems('GM422', app.problem('OUT_OF_RANGE', 'user', 'overlap', to_jsonb(overlap::text),
+            'overlap must be from 0 to 90 days', 'give the time that callers need to take the new key'));
+    END IF;
+    old := platform.require_key(rotate_api_key.key_id);
+    IF NOT old.is_active OR old.expires_at <= moment OR old.replaced_by IS NOT NULL THEN
+        PERFORM app.raise_problems('GM409', app.problem('KEY_NOT_ROTATABLE', 'user', 'key_id', to_jsonb(old.key_id),
+            format('key %s is %s', old.key_id, CASE WHEN NOT old.is_active THEN 'revoked' WHEN old.replaced_by IS NOT NULL THEN format('replaced by key %s', old.replaced_by) ELSE 'expired' END),
+            'make a new one with platform.create_api_key'));
+    END IF;
+    made := platform.make_api_key(old.client_id, old.access_level, old.allowed_endpoints, moment + (old.expires_at - old.created_at));
+    UPDATE platform.api_keys AS k
+       SET rotated_at = moment, replaced_by = (made.key).key_id, expires_at = least(k.expires_at, moment + overlap)
+     WHERE k.key_id = old.key_id
+    RETURNING k.* INTO old;
+    PERFORM platform.record_key_event('rotated', old, old.key_prefix, NULL, jsonb_build_object('replaced_by', old.replaced_by, 'expires_at', old.expires_at));
+    RETURN QUERY SELECT (made.key).key_id, made.api_key, (made.key).key_prefix::text, (made.key).expires_at, old.expires_at;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.rotate_api_key(bigint, interval) TO geomill_admin;
+
 -- platform.rotate_webhook_secret: a client's webhooks are signed with another secret from now on.
 --
 -- No secret is in the database: a worker makes each from its key, the client and the generation that this returns, and
@@ -1592,6 +1950,39 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.rotate_webhook_secret(text, interval) TO geomill_admin;
+
+-- platform.scope_problems: what is wrong with the scope of a key that is to be.
+--
+-- Guarantees  An array of problems, empty for a scope that opens what it names.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.scope_problems(access_level text, allowed_endpoints text[])
+RETURNS jsonb
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problems jsonb := '[]';
+    open_to CONSTANT text[] := ARRAY(SELECT l.endpoint FROM platform.endpoint_levels() AS l WHERE platform.may_call(scope_problems.access_level, NULL, l.endpoint));
+    wrong text;
+BEGIN
+    IF access_level IS NULL OR access_level NOT IN ('internal', 'trusted', 'admin') THEN
+        RETURN jsonb_build_array(app.problem('NOT_ALLOWED', 'user', 'access_level', to_jsonb(left(access_level, 100)),
+            format('there is no access level %L', left(access_level, 100)), 'use internal (looks), trusted (submits, too) or admin (unpublishes, too)'));
+    END IF;
+    IF cardinality(allowed_endpoints) = 0 THEN
+        problems := problems || app.problem('TOO_SHORT', 'user', 'allowed_endpoints', '[]',
+            'allowed_endpoints is empty: the key could do nothing', 'name the functions, or give NULL for all of the level');
+    END IF;
+    FOREACH wrong IN ARRAY coalesce(allowed_endpoints, '{}') LOOP
+        IF wrong IS NULL OR wrong <> ALL (open_to) THEN
+            problems := problems || app.problem('NOT_ALLOWED', 'user', 'allowed_endpoints', to_jsonb(left(wrong, 100)),
+                format('a key of level %s cannot call %L', access_level, left(wrong, 100)), 'use some of: ' || array_to_string(open_to, ', '));
+        END IF;
+    END LOOP;
+    RETURN problems;
+END;
+$$;
 
 -- platform.search_items: pgstac's search among the collections with a prefix, and nowhere else.
 --
@@ -1634,6 +2025,29 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.search_items(jsonb, text) TO geomill_api;
+
+-- platform.shown_key: the key that a gateway has shown in this transaction; NULL where none was, or where it was revoked since.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.shown_key()
+RETURNS platform.api_keys
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key platform.api_keys;
+BEGIN
+    -- A transaction without an id has written nothing, and so shown no key.
+    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+        SELECT k.* INTO key
+          FROM platform.tx_identity AS t
+          JOIN platform.api_keys AS k ON k.key_id = t.key_id
+         WHERE t.transaction_id = pg_current_xact_id_if_assigned()::text::bigint AND t.started_at = transaction_timestamp() AND k.is_active;
+    END IF;
+    RETURN key;
+END;
+$$;
 
 -- platform.slug: a name for a table or a collection out of any text.
 --
@@ -1813,7 +2227,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('stac_search');
     known CONSTANT text[] := ARRAY['collections', 'ids', 'bbox', 'intersects', 'datetime', 'filter', 'filter-lang', 'filter-crs', 'query', 'q',
                                    'sortby', 'fields', 'limit', 'token'];
     problems jsonb;
@@ -1859,7 +2273,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.stac_search(jsonb) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.stac_search(jsonb) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.stac_search(jsonb) TO geomill_client, geomill_gateway;
 
 -- platform.start_delivery: a job goes out to deliver what a client is owed.
 --
@@ -2181,7 +2595,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('submit_request');
     checked record;
 BEGIN
     checked := platform.check_request(
@@ -2193,7 +2607,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.submit_request(text, text, text, text, text, jsonb, text, text, boolean) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.submit_request(text, text, text, text, text, jsonb, text, text, boolean) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.submit_request(text, text, text, text, text, jsonb, text, text, boolean) TO geomill_client, geomill_gateway;
 
 -- platform.submit_requests: submit several requests, all or none. Each element has submit_request's arguments as its keys.
 --
@@ -2210,7 +2624,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('submit_requests');
     texts CONSTANT text[] := ARRAY['dataset_id', 'resource_id', 'version_id', 'source_path', 'request_type', 'callback_url', 'client_request_id'];
     element record;
     checked record;
@@ -2263,7 +2677,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.submit_requests(jsonb) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.submit_requests(jsonb) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.submit_requests(jsonb) TO geomill_client, geomill_gateway;
 
 -- platform.submit_unpublish: the job that takes back a revision of a request, with all before it.
 --
@@ -2468,7 +2882,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    client CONSTANT platform.clients := platform.require_client();
+    client CONSTANT platform.clients := platform.begin_call('unpublish_request');
     request CONSTANT platform.requests := platform.require_request(client, unpublish_request.request_id);
     only_says CONSTANT boolean := coalesce(unpublish_request.dry_run, true);
 BEGIN
@@ -2481,7 +2895,7 @@ BEGIN
 END;
 $$;
 ALTER FUNCTION platform.unpublish_request(text, boolean) OWNER TO geomill_api;
-GRANT EXECUTE ON FUNCTION platform.unpublish_request(text, boolean) TO geomill_client;
+GRANT EXECUTE ON FUNCTION platform.unpublish_request(text, boolean) TO geomill_client, geomill_gateway;
 
 -- platform.update_updated_at_column: the trigger that keeps updated_at.
 --

@@ -42,6 +42,22 @@ ALTER TABLE platform.api_keys FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY engine ON platform.api_keys FOR ALL TO geomill_owner USING (true);
 
+ALTER TABLE platform.api_key_uses ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.api_key_uses FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.api_key_uses FOR ALL TO geomill_owner USING (true);
+
+ALTER TABLE platform.key_events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.key_events FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.key_events FOR ALL TO geomill_owner USING (true);
+CREATE POLICY operators ON platform.key_events FOR SELECT TO geomill_admin USING (true);
+
+ALTER TABLE platform.tx_identity ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.tx_identity FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.tx_identity FOR ALL TO geomill_owner USING (true);
+
 ALTER TABLE platform.webhook_deliveries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.webhook_deliveries FORCE ROW LEVEL SECURITY;
 

@@ -10,5 +10,6 @@ GRANT SELECT ON TABLE platform.requests TO geomill_admin;
 GRANT SELECT, INSERT ON TABLE platform.request_jobs TO geomill_api;
 GRANT SELECT, INSERT ON TABLE platform.geo_tables TO geomill_api;
 GRANT SELECT ON TABLE platform.rejects TO geomill_api;
+GRANT SELECT ON TABLE platform.key_events TO geomill_admin;
 GRANT SELECT ON TABLE platform.webhook_deliveries TO geomill_admin;
 GRANT SELECT ON TABLE platform.rebuilds TO geomill_admin;

@@ -102,3 +102,11 @@ $$;
 CREATE FUNCTION tests.unpublish(login text, request_id text, dry_run boolean DEFAULT true) RETURNS jsonb LANGUAGE sql AS $$
     SELECT tests.ask(login, format('SELECT platform.unpublish_request(%L, %L) AS document', request_id, dry_run)) -> 'document';
 $$;
+
+-- A login shared by a gateway.
+CREATE FUNCTION tests.given_gateway(login text DEFAULT 'gate') RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE ROLE %I LOGIN IN ROLE geomill_gateway', login);
+    RETURN login;
+END;
+$$;

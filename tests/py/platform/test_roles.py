@@ -31,7 +31,11 @@ EXECUTES: Mapping[Role, str] = {
         platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
-    "gateway": "",
+    "gateway": """
+        platform.authenticate
+        platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
+        platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
+    """,
     "reader": "",
     "stranger": "",
     "worker": """
@@ -51,14 +55,15 @@ EXECUTES: Mapping[Role, str] = {
         app.resume_task_type app.retention_policy app.retry_job app.run_janitor app.running_tasks app.schedule_job
         app.set_cap app.set_retention app.stage_errors app.stage_results app.stuck_jobs app.submit_job app.submit_job_with_options
         app.throughput app.transactions app.unschedule_job app.waiting app.why platform.allow_source_root platform.create_client
-        platform.health platform.list_deliveries platform.redeliver_webhook platform.rotate_webhook_secret
+        platform.create_api_key platform.health platform.list_api_keys platform.list_deliveries platform.redeliver_webhook
+        platform.revoke_api_key platform.rotate_api_key platform.rotate_webhook_secret
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
     "api": """
         app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex platform.cancel_request
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_rejects platform.get_request_status platform.infer_request_type platform.list_requests platform.name_request
-        platform.record_call platform.refuse platform.request_id platform.request_progress platform.require_client
+        platform.record_call platform.refuse platform.request_id platform.request_progress platform.require_client platform.begin_call
         platform.require_ended platform.require_limit platform.require_request platform.reserve_table platform.retry_request
         platform.search_items platform.slug platform.source_path_problems platform.source_problems platform.stac_search
         platform.start_jobs platform.start_revision platform.start_unpublish platform.status_document platform.submit_checked
@@ -78,7 +83,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
         "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
-        "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
+        "platform.key_events platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "h3.grids h3.reference_filters h3.grid_metadata": READS,
     },
     "api": {

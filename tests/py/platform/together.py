@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 Call = Callable[[psycopg.Connection[Any]], Any]
 
@@ -41,7 +42,7 @@ def together(connect: Callable[[], psycopg.Connection[Any]], calls: Sequence[Cal
         return list(threads.map(run, calls))
 
 
-def value(connection: psycopg.Connection[Any], query: LiteralString, *arguments: Any) -> Any:
+def value(connection: psycopg.Connection[Any], query: LiteralString | sql.Composed, *arguments: Any) -> Any:
     """The one value that a query returns."""
     row = connection.execute(query, arguments).fetchone()
     assert row is not None

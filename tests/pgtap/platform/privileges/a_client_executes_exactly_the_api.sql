@@ -12,7 +12,7 @@ SELECT is_empty($$SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespa
                      AND has_schema_privilege('hub', n.oid, 'USAGE') AND has_table_privilege('hub', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')$$, 'no table');
 SELECT is_empty($$SELECT n.nspname FROM pg_namespace AS n WHERE n.nspname !~ '^pg_' AND has_schema_privilege('hub', n.oid, 'CREATE')$$, 'and makes nothing anywhere');
 SELECT is(tests.refusal('hub', 'SELECT * FROM platform.requests') ->> 'sqlstate', '42501', 'it reads no table of platform');
-SELECT is(tests.refusal('hub', $$SELECT platform.status_document(c, 'x') FROM platform.require_client() AS c$$) ->> 'sqlstate', '42501', 'and calls nothing that is inside');
+SELECT is(tests.refusal('hub', $$SELECT platform.status_document(c, 'x') FROM platform.begin_call('list_requests') AS c$$) ->> 'sqlstate', '42501', 'and calls nothing that is inside');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc AS p WHERE p.pronamespace = 'platform'::regnamespace AND p.prosecdef AND p.proowner = 'geomill_owner'::regrole
                     AND has_function_privilege('geomill_client', p.oid, 'EXECUTE')$$, 'what clients call runs as the API role, whom row-level security binds');
 SELECT * FROM finish();
