@@ -6,8 +6,11 @@ from typing import Any
 
 import psycopg
 
-from codegen import generate
+from codegen import catalog, generate, shadow
 from codegen.steps import Step
+
+SCHEMAS = ("geo", "h3")
+"""The schemas that static SQL makes, and that others fill."""
 
 SCHEMA_FILE = "01_schema.sql"
 """The file of geo and of h3 that makes the schema."""
@@ -18,6 +21,17 @@ MARK = "-- static SQL of geo and h3, SHA-256 "
 def mark() -> str:
     """The line in a deployment's SQL that says which static SQL it ran."""
     return MARK + generate.static_fingerprint()
+
+
+def differences(connection: psycopg.Connection[Any]) -> list[str]:
+    """What is missing or otherwise than the files make it, for people. What others made in these schemas is theirs."""
+    with connection.transaction():
+        live = catalog.read(connection, SCHEMAS)
+        with shadow.aside(connection, SCHEMAS):
+            shadow.run(connection, steps(connection, anew=True))
+            wanted = catalog.read(connection, SCHEMAS)
+    found = [one for one in catalog.notable(catalog.differences(live, wanted), live, wanted) if one.wanted is not None]
+    return [str(one) for one in found if ("schema", one.name) != one.key or one.live is not None]
 
 
 def steps(connection: psycopg.Connection[Any], *, anew: bool) -> list[Step]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from codegen import cron, generate, pgstac, plan, plpgsql, roles
+from codegen import cron, generate, pgstac, plan, plpgsql, roles, static
 from codegen.connection import connect_to
 from codegen.deploy import Report
 
@@ -27,6 +27,7 @@ def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
                 report("functions were not checked: what they work on differs; mend that first")
             else:
                 found += _functions(connection, report)
+        found += _static(connection, found)
         found += roles.differences(connection)
         found += _pgstac(connection)
         if with_cron:
@@ -37,6 +38,16 @@ def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
 def _missing_schemas(connection: psycopg.Connection[Any]) -> list[str]:
     rows = connection.execute("SELECT nspname FROM pg_catalog.pg_namespace")
     return sorted(set(SCHEMAS) - {row[0] for row in rows})
+
+
+def _static(connection: psycopg.Connection[Any], found: list[str]) -> list[str]:
+    """geo and h3, of which the rest of this knows only that they are there; their functions, where those have what they work on."""
+    if {f"missing    schema {schema}" for schema in static.SCHEMAS} & set(found):
+        return []
+    differences = static.differences(connection)
+    if any(line.split()[1] in _SHAPES for line in differences) or not plpgsql.is_available(connection):
+        return differences
+    return differences + plpgsql.errors(connection, static.SCHEMAS)
 
 
 def _functions(connection: psycopg.Connection[Any], report: Report) -> list[str]:

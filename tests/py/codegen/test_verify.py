@@ -25,6 +25,9 @@ def test_a_fresh_deploy_is_as_it_should_be(module_database: Database) -> None:
         ("INSERT INTO pgstac.migrations (version) VALUES ('0.9.9')", "different  pgstac is 0.9.9, wanted 0.10.0"),
         ("DROP FUNCTION pgstac.search_fromhash", "missing    function pgstac.search_fromhash"),
         ("DELETE FROM app.job_stages WHERE job_type = 'hello_world' AND stage = 2", "different  job type hello_world"),
+        ("DROP TABLE h3.zonal_categories CASCADE", "missing    table h3.zonal_categories"),
+        ("DROP INDEX h3.idx_grids_geom", "missing    index h3.idx_grids_geom"),
+        ("REVOKE SELECT ON h3.grids FROM geomill_client", "missing    grant on table h3.grids to geomill_client"),
         (
             "CREATE FUNCTION app.broken() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT no_such_column FROM app.jobs); END'",
             'wrong      function app.broken(), line 1: column "no_such_column" does not exist',
@@ -65,3 +68,9 @@ def test_a_database_without_geomill_is_described_in_two_lines(database: Database
             "missing    schema app, with everything in it",
             "missing    schema platform, with everything in it",
         ]
+
+
+def test_what_others_made_in_geo_and_h3_is_theirs(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE TABLE geo.somebodys (id integer); CREATE TABLE h3.somebodys (id integer)")
+    assert found(database) == []

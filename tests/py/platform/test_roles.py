@@ -26,8 +26,14 @@ ROLES: tuple[Role, ...] = get_args(Role)
 SCHEMAS = ("app", "platform", "geo", "h3", "pgstac", "public")
 OURS = ["app", "platform", "geo", "h3"]
 
+# The arithmetic of cells, which is anybody's who reads grids.
+CELLS = """
+    h3.base_cell h3.child_count h3.children h3.digits h3.first_child h3.from_text h3.is_pentagon h3.is_pentagon_base h3.is_valid
+    h3.last_child h3.parent h3.resolution h3.to_text
+"""
 EXECUTES: Mapping[Role, str] = {
-    "client": """
+    "client": CELLS
+    + """
         platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
@@ -36,9 +42,10 @@ EXECUTES: Mapping[Role, str] = {
         platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
-    "reader": "",
+    "reader": CELLS + "h3.grid_checksum",
     "stranger": "",
-    "worker": """
+    "worker": CELLS
+    + """
         app.advance_job_stage app.cancel_job app.check_job_completion app.claim_tasks app.clock app.complete_task_and_check_stage
         app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.list_jobs
         app.pause_client app.pause_task_type app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks
@@ -46,10 +53,12 @@ EXECUTES: Mapping[Role, str] = {
         app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_retire_items
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
-        geo.update_updated_at_column h3.update_updated_at_column platform.begin_delivery platform.record_failed_call
+        geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs platform.begin_delivery platform.record_failed_call
         platform.record_rejects
     """,
-    "admin": """
+    "admin": CELLS
+    + """
+        h3.drop_grid h3.grid_checksum
         app.advance_job_stage app.cancel_job app.check_job_completion app.clock app.dead_letters app.job_progress app.list_jobs
         app.metrics app.pause_client app.pause_task_type app.queue_health app.redrive_task app.resume_client
         app.resume_task_type app.retention_policy app.retry_job app.run_janitor app.running_tasks app.schedule_job
@@ -73,18 +82,21 @@ EXECUTES: Mapping[Role, str] = {
 }  # fmt: skip
 
 READS, WRITES = "SELECT", "SELECT INSERT UPDATE DELETE"
+H3 = "h3.grids h3.reference_filters h3.filter_parts h3.grid_metadata h3.zonal_runs h3.zonal_statistics h3.zonal_categories"
 TABLES: Mapping[Role, Mapping[str, str]] = {
-    "client": {},
+    # What row-level security leaves of it: tests/pgtap/h3/policies.
+    "client": {H3: READS, "h3.statistics h3.categories": READS},
     "gateway": {},
     "stranger": {},
-    "reader": {"h3.grids h3.reference_filters h3.grid_metadata": READS},
-    "worker": {"h3.grids h3.reference_filters h3.grid_metadata": WRITES},
+    "reader": {H3: READS, "h3.statistics h3.categories": READS},
+    "worker": {H3: WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
         "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.key_events platform.rebuilds platform.requests platform.webhook_deliveries": READS,
-        "h3.grids h3.reference_filters h3.grid_metadata": READS,
+        H3: READS,
+        "h3.statistics h3.categories": READS,
     },
     "api": {
         "platform.clients platform.source_roots platform.rejects": READS,
@@ -97,7 +109,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
 
 USES: Mapping[Role, str] = {
     "worker": "app platform geo h3",
-    "client": "platform geo",
+    "client": "platform geo h3",
     "gateway": "platform",
     "admin": "app platform geo h3",
     "reader": "geo h3",
@@ -344,7 +356,7 @@ class TestTricks:
                 SELECT DISTINCT setting
                   FROM pg_proc AS p
                   LEFT JOIN LATERAL (SELECT s FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%%') AS c (setting) ON true
-                 WHERE p.pronamespace::regnamespace::text = ANY (%s)
+                 WHERE p.pronamespace::regnamespace::text = ANY (%s) AND p.prosqlbody IS NULL -- a body that was bound when it was made looks up nothing
                 """,
                 [OURS],
             )
