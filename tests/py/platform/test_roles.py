@@ -53,7 +53,8 @@ EXECUTES: Mapping[Role, str] = {
         app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_retire_items
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
-        geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs platform.begin_delivery platform.record_failed_call
+        geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
+        platform.begin_delivery platform.record_failed_call
         platform.record_rejects
     """,
     "admin": CELLS
@@ -356,7 +357,8 @@ class TestTricks:
                 SELECT DISTINCT setting
                   FROM pg_proc AS p
                   LEFT JOIN LATERAL (SELECT s FROM unnest(p.proconfig) AS s WHERE s LIKE 'search_path=%%') AS c (setting) ON true
-                 WHERE p.pronamespace::regnamespace::text = ANY (%s) AND p.prosqlbody IS NULL -- a body that was bound when it was made looks up nothing
+                 -- A body that was bound when it was made looks up nothing.
+                 WHERE p.pronamespace::regnamespace::text = ANY (%s) AND p.prosqlbody IS NULL
                 """,
                 [OURS],
             )
