@@ -99,12 +99,12 @@ class Task(Generic[P]):
         if time.monotonic() > self.give_up_at:
             raise TaskCancelled("deadline")
 
-    def results(self, stage: int) -> list[StageResult]:
-        """How the tasks of an earlier stage of the job ended, in order."""
+    def results(self, stage: int, job_id: str | None = None) -> list[StageResult]:
+        """How the tasks of an earlier stage ended, in order: of this job, or of one before it."""
         with short_connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(
                 "SELECT task_index, task_id, status::text AS status, result_data FROM app.stage_results(%s, %s) ORDER BY task_index",
-                (self.claimed.job_id, stage),
+                (job_id or self.claimed.job_id, stage),
             )
             return [StageResult(**row) for row in cursor]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,7 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from codegen.messages.raster import ProcessCollectionParameters
 from codegen.messages.raster_report import Kind, Warned
-from workers import raster_kind, raster_report, raster_source
+from workers import raster_item, raster_kind, raster_report, raster_source
 from workers.errors import TaskError
 from workers.raster_kind import Guess, Values
 from workers.raster_report import Check
@@ -29,6 +29,10 @@ from workers.storage import Storage
 _SAMPLES = 16
 _SAMPLE_SIDE = 256
 _NAMED = 10
+
+
+Likeness = tuple[int, str, str]
+"""What members agree in or not: number of bands, type of their values, CRS."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,21 @@ def headers(storage: Storage, wanted: ProcessCollectionParameters, paths: Sequen
                 yield Unreadable(source_path, error)
 
 
-def disagreements(found: Sequence[Header], *, reprojected: bool) -> list[str]:
-    """How members differ from the most of them, in a sentence each; empty where they agree."""
+def likeness_of(item: Mapping[str, Any]) -> Likeness:
+    """What must agree, of a member that was published before: the COG's own bands, without an alpha band that was added."""
+    bands = item["assets"][raster_item.ASSET]["bands"]
+    own = [band for band in bands if band["name"] != "alpha"] or bands
+    return len(own), own[0]["data_type"], item["properties"].get("proj:code") or item["properties"].get("proj:wkt2", "unknown")
+
+
+def disagreements(found: Sequence[Header], *, reprojected: bool, kept: Sequence[Likeness] = ()) -> list[str]:
+    """How members differ from the most of them, in a sentence each; empty where they agree.
+
+    `kept` are those that were published before and stay: among them and the new ones it is counted what is usual.
+    """
     likeness = [(one.bands, one.data_type, "" if reprojected else one.crs) for one in found]
-    usual = Counter(likeness).most_common(1)[0][0] if likeness else None
+    among = [*likeness, *((bands, data_type, "" if reprojected else crs) for bands, data_type, crs in kept)]
+    usual = Counter(among).most_common(1)[0][0] if among else None
     said = []
     for one, (bands, data_type, crs) in zip(found, likeness, strict=True):
         if usual is None or (bands, data_type, crs) == usual:

@@ -16,7 +16,7 @@ from cogeo_mosaic.mosaic import MosaicJSON  # noqa: E402
 
 _root.setLevel(_level)
 
-_TMS = morecantile.tms.get("WebMercatorQuad")
+WEB_MAP = morecantile.tms.get("WebMercatorQuad")
 _MERCATOR_LATITUDE = 85.05112877980659
 _MOST_TILES = 20_000
 
@@ -80,5 +80,5 @@ def _index_zoom(minzoom: int, boxes: Sequence[tuple[float, float, float, float]]
 
 def _tiles(box: tuple[float, float, float, float], zoom: int) -> int:
     west, south, east, north = box
-    northwest, southeast = _TMS.tile(west, north, zoom), _TMS.tile(east, south, zoom)
+    northwest, southeast = WEB_MAP.tile(west, north, zoom), WEB_MAP.tile(east, south, zoom)
     return int((southeast.x - northwest.x + 1) * (southeast.y - northwest.y + 1))

@@ -15,8 +15,11 @@ from codegen.messages.raster_report import Band, CogReport, Kind
 from codegen.messages.request import RequestIdentity
 from workers import stac
 from workers.footprint import Footprint
+from workers.mosaic import WEB_MAP, Covering
 
 ASSET = "data"
+
+_OF_EVERY_ITEM = ("name", "description", "data_type", "nodata", "unit", "raster:scale", "raster:offset")
 
 _EARTH = Geod(ellps="WGS84")
 
@@ -52,19 +55,44 @@ def item(identity: RequestIdentity, *, job_id: str, collection: str, cog: CogRep
             "proj:transform": grid.transform,
             "proj:bbox": grid.bounds,
             "geomill:kind": cog.profile.kind,
+            "geomill:zooms": [cog.minzoom, cog.maxzoom],
             "geomill:source_checksum": cog.source.checksum,
         },
         extensions=(stac.PROJECTION, stac.FILE, stac.RASTER),
     )
 
 
-def item_assets(cogs: Sequence[CogReport]) -> dict[str, dict[str, Any]]:
-    """What the items of a collection have in common."""
-    definition: dict[str, Any] = {"type": str(pystac.MediaType.COG), "roles": ["data"]}
-    kinds = {cog.profile.kind for cog in cogs}
-    if len(kinds) == 1:
-        definition["title"] = _WORD_OF_KIND[kinds.pop()]
-    return {ASSET: definition}
+def item_assets(items: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What the assets of a collection's items have in common; without items, what is true of every COG."""
+    common: dict[str, Any] = {"type": str(pystac.MediaType.COG), "roles": ["data"]}
+    assets = [item["assets"][ASSET] for item in items]
+    for key in ("title", "raster:spatial_resolution"):
+        if len({asset.get(key) for asset in assets}) == 1 and assets[0].get(key) is not None:
+            common[key] = assets[0][key]
+    alike = [[{key: band[key] for key in _OF_EVERY_ITEM if key in band} for band in asset["bands"]] for asset in assets]
+    if alike and all(bands == alike[0] for bands in alike):
+        common["bands"] = alike[0]
+    return {ASSET: common}
+
+
+def href(item: Mapping[str, Any]) -> str:
+    """Where an item's COG is."""
+    return str(item["assets"][ASSET]["href"])
+
+
+def covering(item: Mapping[str, Any]) -> Covering:
+    """An item as a member of a mosaic."""
+    minzoom, maxzoom = item["properties"].get("geomill:zooms") or _zooms(item)
+    return Covering(href(item), item["bbox"], minzoom, maxzoom)
+
+
+def _zooms(item: Mapping[str, Any]) -> tuple[int, int]:
+    """The zooms of an item that was published before it said them."""
+    _, south, _, north = item["bbox"]
+    across = max(item["properties"]["proj:shape"])
+    pixel = item["assets"][ASSET]["raster:spatial_resolution"] / math.cos(math.radians((south + north) / 2))
+    maxzoom = int(WEB_MAP.zoom_for_res(pixel))
+    return max(0, maxzoom - math.ceil(math.log2(max(1.0, across / 256)))), maxzoom
 
 
 def together(warnings: Iterable[tuple[str, Mapping[str, Any]]], total: int) -> list[dict[str, Any]]:

@@ -151,6 +151,11 @@ def collection_path(collection_id: str) -> str:
     return f"/collections/{collection_id}"
 
 
+def search_path(collection_id: str) -> str:
+    """The search for a collection's items, as `endpoints` names it."""
+    return f"/search?collections={collection_id}"
+
+
 def item_path(collection_id: str, item_id: str) -> str:
     """An item, as `endpoints` names it."""
     return f"/collections/{collection_id}/items/{item_id}"

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -137,6 +137,14 @@ class Storage:
         shutil.rmtree(target)
         self._remove_empty(target.parent)
         return files
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys of the files below a prefix; attempts' files are not among them."""
+        for parent, folders, names in os.walk(self._inside(self.path(prefix.rstrip("/")))):
+            folders.sort()
+            for name in sorted(names):
+                if not name.startswith("."):
+                    yield (Path(parent) / name).relative_to(self.root).as_posix()
 
     def _inside(self, path: Path) -> Path:
         """The same path, if no link on the way to it leads out of the root."""

@@ -28,8 +28,10 @@ class ProcessCollectionParameters(CollectionConfig, RequestIdentity, RequestSour
     stac_collection: str = Field(max_length=100, description="The STAC collection that the request makes")
 
 
-class MosaicParameters(RequestIdentity):
+class PublishCollectionParameters(CollectionConfig, RequestIdentity):
     """Parameters of the job `create_mosaic_json`."""
 
-    stac_collection: str = Field(max_length=100, description="The STAC collection that the request made")
-    members: list[dict[str, Any]] = Field(min_length=1, description="COGs of the mosaic: href, bounds, zoom range")
+    stac_collection: str = Field(max_length=100, description="The STAC collection that the request makes")
+    converted_by: str | None = Field(default=None, description="The job that made the COGs; null where a worker of the version before has catalogued them")
+    sources: int = Field(default=0, ge=0, le=2147483647, description="Members that were named, converted or not")
+    members: list[dict[str, Any]] = Field(default_factory=list, description="From a worker of the version before: COGs of the mosaic with bounds and zoom range")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from codegen.messages.discard import DiscardParameters
+from codegen.messages.discard import DiscardParameters, SupersededParameters
 from codegen.messages.hello_world import HelloWorldParameters
-from codegen.messages.raster import MosaicParameters, ProcessCollectionParameters, ProcessRasterParameters, ValidateRasterParameters
+from codegen.messages.raster import (
+    ProcessCollectionParameters,
+    ProcessRasterParameters,
+    PublishCollectionParameters,
+    ValidateRasterParameters,
+)
 from codegen.messages.unpublish import UnpublishParameters
 from codegen.messages.vector import IngestVectorParameters, VectorCatalogParameters
 from codegen.messages.webhook import DeliverParameters
@@ -43,7 +48,7 @@ VALIDATE_RASTER = JobType(
     name="validate_raster",
     description="Whether a raster can become a COG, and of which kind it is",
     parameters=ValidateRasterParameters,
-    stages=[Stage(name="validate", task_type="raster_validate", max_runtime_seconds=3600.0)],
+    stages=[Stage(name="validate", task_type="raster_validate_v2", max_runtime_seconds=3600.0)],
 )
 
 PROCESS_RASTER = JobType(
@@ -51,27 +56,27 @@ PROCESS_RASTER = JobType(
     description="A raster into a Cloud Optimized GeoTIFF and a STAC item",
     parameters=ProcessRasterParameters,
     stages=[
-        Stage(name="convert", task_type="raster_convert", max_runtime_seconds=14400.0, weight=8.0),
-        Stage(name="catalogue", task_type="stac_raster", max_attempts=5, max_runtime_seconds=300.0),
+        Stage(name="convert", task_type="raster_convert_v2", max_runtime_seconds=14400.0, weight=8.0),
+        Stage(name="catalogue", task_type="stac_raster_v2", max_attempts=5, max_runtime_seconds=300.0),
     ],
 )
 
 PROCESS_RASTER_COLLECTION = JobType(
     name="process_raster_collection",
-    description="A collection of rasters into COGs and one STAC collection",
+    description="A collection of rasters into COGs",
     parameters=ProcessCollectionParameters,
     stages=[
-        Stage(name="inspect", task_type="collection_inspect", max_runtime_seconds=3600.0),
-        Stage(name="convert", task_type="collection_convert", fan_out=Each(path="$.members[*]", of="previous"), max_runtime_seconds=14400.0, failure_policy=FailurePolicy.CONTINUE, weight=8.0),
-        Stage(name="catalogue", task_type="stac_collection", max_attempts=5, max_runtime_seconds=900.0),
+        Stage(name="inspect", task_type="collection_inspect_v2", max_runtime_seconds=3600.0),
+        Stage(name="convert", task_type="collection_convert_v2", fan_out=Each(path="$.members[*]", of="previous"), max_runtime_seconds=14400.0, failure_policy=FailurePolicy.CONTINUE, weight=8.0),
+        Stage(name="gather", task_type="collection_gather", max_attempts=5, max_runtime_seconds=900.0),
     ],
 )  # fmt: skip
 
 CREATE_MOSAIC_JSON = JobType(
     name="create_mosaic_json",
-    description="A MosaicJSON document over the COGs of a collection",
-    parameters=MosaicParameters,
-    stages=[Stage(name="mosaic", task_type="collection_mosaic", fan_out=Single(), max_runtime_seconds=900.0)],
+    description="A MosaicJSON document over the COGs of a collection, then its items and itself into the catalogue, all at once",
+    parameters=PublishCollectionParameters,
+    stages=[Stage(name="publish", task_type="collection_publish", fan_out=Single(), max_attempts=5, max_runtime_seconds=1800.0)],
 )
 
 DISCARD_ARTEFACTS = JobType(
@@ -79,6 +84,13 @@ DISCARD_ARTEFACTS = JobType(
     description="Removes staging tables and files that a failed, cancelled or superseded revision left behind",
     parameters=DiscardParameters,
     stages=[Stage(name="discard", task_type="discard", max_attempts=10, max_runtime_seconds=900.0)],
+)
+
+DISCARD_SUPERSEDED = JobType(
+    name="discard_superseded",
+    description="Removes files of a collection's earlier revisions that none of its items shows any more",
+    parameters=SupersededParameters,
+    stages=[Stage(name="discard", task_type="discard_superseded", max_attempts=10, max_runtime_seconds=900.0)],
 )
 
 _UNPUBLISH_STAGES = [
@@ -124,6 +136,7 @@ JOB_TYPES: list[JobType] = [
     PROCESS_RASTER_COLLECTION,
     CREATE_MOSAIC_JSON,
     DISCARD_ARTEFACTS,
+    DISCARD_SUPERSEDED,
     UNPUBLISH_VECTOR,
     UNPUBLISH_RASTER,
     UNPUBLISH_COLLECTION,

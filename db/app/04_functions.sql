@@ -3851,6 +3851,7 @@ BEGIN
             format('items are in STAC collection %s', stac_delete_collection.collection), 'take the items out first; those of other requests by unpublishing these'));
     END IF;
     PERFORM pgstac.delete_collection(stac_delete_collection.collection);
+    PERFORM app.stac_forget_search(stac_delete_collection.collection);
     DELETE FROM platform.published_collections AS p WHERE p.collection = stac_delete_collection.collection;
     RETURN true;
 END;
@@ -3932,6 +3933,7 @@ BEGIN
                       AND c.content ->> 'geomill:revision' = stac_discard_items.revision::text)
            AND NOT EXISTS (SELECT FROM pgstac.items AS i WHERE i.collection = place.collection) THEN
             PERFORM pgstac.delete_collection(place.collection);
+            PERFORM app.stac_forget_search(place.collection);
             DELETE FROM platform.published_collections AS p WHERE p.collection = place.collection;
         END IF;
     END LOOP;
@@ -3974,6 +3976,19 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.stac_ensure_collection(jsonb) TO geomill_worker;
+
+-- app.stac_forget_search: no search of a STAC collection's mosaic is registered any more.
+--
+-- Locks       rows of pgstac.searches.
+CREATE OR REPLACE FUNCTION app.stac_forget_search(collection text)
+RETURNS void
+LANGUAGE sql
+SET search_path = pgstac, public, pg_temp
+AS $$
+    DELETE FROM pgstac.searches AS s
+     WHERE s.search = jsonb_build_object('collections', jsonb_build_array(stac_forget_search.collection))
+       AND s.metadata = jsonb_build_object('type', 'mosaic', 'name', stac_forget_search.collection);
+$$;
 
 -- app.stac_keep: bring what is kept of the catalogue up to it, before it is wiped; says how many collections and items were
 -- not kept as they are there.
@@ -4082,6 +4097,29 @@ AS $$
       FROM wanted AS w
      WHERE c.id = stac_refresh_extent.collection AND c.content -> 'extent' IS DISTINCT FROM w.extent;
 $$;
+
+-- app.stac_register_search: a search over a STAC collection, registered with pgstac, so that tilers make mosaics of its
+-- items as they are at the time; returns pgstac's key of it.
+--
+-- The key is a hash of what pgstac's version makes of the search: it is asked for when it is needed, and kept nowhere.
+--
+-- Guarantees  The same collection is the same search: repeatable. It goes with its collection.
+-- Locks       row of pgstac.searches.
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on pgstac. pgstac's functions need the search_path.
+CREATE OR REPLACE FUNCTION app.stac_register_search(collection text)
+RETURNS text
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pgstac, public, pg_temp
+AS $$
+BEGIN
+    PERFORM app.require_read_committed();
+    RETURN (pgstac.search_query(jsonb_build_object('collections', jsonb_build_array(collection)), false,
+                                jsonb_build_object('type', 'mosaic', 'name', collection))).hash;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.stac_register_search(text) TO geomill_worker, geomill_api;
 
 -- app.stac_republish: a collection and its items, as they are kept, into a catalogue that lacks them; a row for each item
 -- that should be there and is not.
@@ -4261,6 +4299,29 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.stac_retire_items(text, text, text[]) TO geomill_worker;
+
+-- app.stac_shown_items: the items that a request shows, as they were published, in order of their ids.
+--
+-- With a collection only those in it. What is being unpublished is shown no more.
+--
+-- Guarantees  Answers from what is kept in platform, so also where the catalogue was wiped.
+-- Locks       none.
+-- SECURITY DEFINER: the worker has no right on any table of platform.
+CREATE OR REPLACE FUNCTION app.stac_shown_items(request_id text, collection text DEFAULT NULL)
+RETURNS SETOF jsonb
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.document
+      FROM platform.published_items AS p
+      JOIN platform.requests AS r ON r.request_id = p.request_id
+     WHERE p.request_id = stac_shown_items.request_id AND p.revision > coalesce(r.unpublish_revision, 0)
+       AND (stac_shown_items.collection IS NULL OR p.collection = stac_shown_items.collection)
+     ORDER BY p.collection, p.item_id;
+$$;
+GRANT EXECUTE ON FUNCTION app.stac_shown_items(text, text) TO geomill_worker;
 
 -- app.stac_time: a time as STAC writes it: RFC 3339, in UTC.
 --

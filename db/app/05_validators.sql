@@ -1384,6 +1384,15 @@ AS $$
    ],
    "type": "string"
   },
+  "mode": {
+   "default": "replace",
+   "description": "Whether a new revision''s members take the place of all that the request published, or are added to them; one of the same name is replaced",
+   "enum": [
+    "replace",
+    "append"
+   ],
+   "type": "string"
+  },
   "on_item_error": {
    "default": "continue",
    "description": "What a member that cannot be converted means to the others",
@@ -1412,7 +1421,7 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 
--- app.validate_create_mosaic_json: whether a value is valid parameters, generated from codegen.messages.raster.MosaicParameters.
+-- app.validate_create_mosaic_json: whether a value is valid parameters, generated from codegen.messages.raster.PublishCollectionParameters.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
 -- Locks       none.
@@ -1421,6 +1430,7 @@ RETURNS TABLE (filled jsonb, problems jsonb)
 LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
@@ -1473,18 +1483,269 @@ AS $$
    "maxLength": 600,
    "type": "string"
   },
+  "kind": {
+   "anyOf": [
+    {
+     "enum": [
+      "rgb",
+      "rgba",
+      "multispectral",
+      "continuous",
+      "dem",
+      "categorical",
+      "mask"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "compression": {
+   "anyOf": [
+    {
+     "enum": [
+      "deflate",
+      "zstd",
+      "lzw",
+      "jpeg",
+      "webp",
+      "lerc",
+      "none"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compression; default by kind"
+  },
+  "resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode",
+      "rms",
+      "gauss"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling of the overviews; default by kind"
+  },
+  "target_crs": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "pattern": "^[A-Z]+:[0-9]+$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Reproject to this CRS; default: keep the source''s"
+  },
+  "nodata": {
+   "anyOf": [
+    {
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Value that means no data, where the file does not say"
+  },
+  "band_names": {
+   "anyOf": [
+    {
+     "items": {
+      "type": "string"
+     },
+     "minItems": 1,
+     "type": "array"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Names of the bands, in order"
+  },
+  "strict": {
+   "default": false,
+   "description": "Turn warnings into refusals",
+   "type": "boolean"
+  },
+  "overwrite": {
+   "default": false,
+   "description": "Replace what the same identity already has by a new revision",
+   "type": "boolean"
+  },
+  "priority": {
+   "default": 0,
+   "description": "Higher runs first",
+   "maximum": 100,
+   "minimum": -100,
+   "type": "integer"
+  },
+  "title": {
+   "anyOf": [
+    {
+     "maxLength": 500,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Title of the item or collection"
+  },
+  "description": {
+   "anyOf": [
+    {
+     "maxLength": 10000,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Description of the item or collection"
+  },
+  "license": {
+   "anyOf": [
+    {
+     "maxLength": 200,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "SPDX identifier, or other"
+  },
+  "keywords": {
+   "default": [],
+   "description": "Keywords",
+   "items": {
+    "maxLength": 200,
+    "minLength": 1,
+    "type": "string"
+   },
+   "maxItems": 100,
+   "type": "array"
+  },
+  "datetime": {
+   "anyOf": [
+    {
+     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "When the data is from (RFC 3339); default: the file''s own time, else the time of ingest"
+  },
+  "source_crs": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "pattern": "^[A-Z]+:[0-9]+$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "CRS of the source where the file does not say, e.g. EPSG:4326"
+  },
   "stac_collection": {
-   "description": "The STAC collection that the request made",
+   "description": "The STAC collection that the request makes",
    "maxLength": 100,
    "type": "string"
   },
+  "homogeneity": {
+   "default": "strict",
+   "description": "Whether members must agree in bands, data type and CRS",
+   "enum": [
+    "strict",
+    "warn",
+    "ignore"
+   ],
+   "type": "string"
+  },
+  "mode": {
+   "default": "replace",
+   "description": "Whether a new revision''s members take the place of all that the request published, or are added to them; one of the same name is replaced",
+   "enum": [
+    "replace",
+    "append"
+   ],
+   "type": "string"
+  },
+  "on_item_error": {
+   "default": "continue",
+   "description": "What a member that cannot be converted means to the others",
+   "enum": [
+    "fail",
+    "continue"
+   ],
+   "type": "string"
+  },
+  "converted_by": {
+   "anyOf": [
+    {
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The job that made the COGs; null where a worker of the version before has catalogued them"
+  },
+  "sources": {
+   "default": 0,
+   "description": "Members that were named, converted or not",
+   "maximum": 2147483647,
+   "minimum": 0,
+   "type": "integer"
+  },
   "members": {
-   "description": "COGs of the mosaic: href, bounds, zoom range",
+   "default": [],
+   "description": "From a worker of the version before: COGs of the mosaic with bounds and zoom range",
    "items": {
     "additionalProperties": true,
     "type": "object"
    },
-   "minItems": 1,
    "type": "array"
   }
  },
@@ -1498,8 +1759,7 @@ AS $$
   "resource_id",
   "version_id",
   "stac_item_id",
-  "stac_collection",
-  "members"
+  "stac_collection"
  ],
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
@@ -1566,6 +1826,47 @@ AS $$
   "resource_id",
   "version_id",
   "job_ids"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+
+-- app.validate_discard_superseded: whether a value is valid parameters, generated from codegen.messages.discard.SupersededParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_discard_superseded(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Parameters of the job `discard_superseded`.",
+ "properties": {
+  "request_id": {
+   "description": "The request",
+   "maxLength": 32,
+   "minLength": 32,
+   "pattern": "^[0-9a-f]+$",
+   "type": "string"
+  },
+  "revision": {
+   "description": "The revision that readers see; files of those before it go, where no item shows them",
+   "minimum": 1,
+   "type": "integer"
+  },
+  "client_id": {
+   "description": "The client",
+   "maxLength": 50,
+   "type": "string"
+  }
+ },
+ "required": [
+  "request_id",
+  "revision",
+  "client_id"
  ],
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;

@@ -595,6 +595,9 @@ $$;
 -- Where the request was asked to be unpublished meanwhile, no earlier revision is to stay, and so nothing that this one
 -- has put in an earlier one's place: then it is taken back as a whole.
 --
+-- A collection's revision may have been added to: of those before the one that readers see, only files go that no item
+-- shows.
+--
 -- Guarantees  Does not fail, so that no end of a request depends on it: without the job type it leaves a warning in the log.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.discard_revision(request platform.requests, revision integer)
@@ -605,6 +608,11 @@ AS $$
 BEGIN
     IF request.unpublish_revision >= coalesce(request.published_revision, 0) THEN
         PERFORM platform.submit_unpublish(request, discard_revision.revision, NULL);
+        RETURN;
+    END IF;
+    IF request.request_type = 'collection'::platform.request_type AND discard_revision.revision < request.published_revision THEN
+        PERFORM app.submit_job_with('discard_superseded', jsonb_build_object(
+            'request_id', request.request_id, 'revision', request.published_revision, 'client_id', request.client_id), 0, NULL, 1, request.correlation_id);
         RETURN;
     END IF;
     PERFORM app.submit_job_with('discard_artefacts', jsonb_build_object(
@@ -686,10 +694,41 @@ LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    VALUES ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('stac_search', 'internal'),
+    VALUES ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
            ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'),
            ('unpublish_request', 'admin');
 $$;
+
+-- platform.get_mosaic_search: the search that shows a collection request's items as one mosaic: search_id for tilers that
+-- read pgstac's registered searches, and the search itself.
+--
+-- Guarantees  The id is pgstac's own at this moment: after an upgrade or a rebuild of the catalogue it may be another, so ask
+--             again rather than keep it. It is registered when this returns.
+-- Locks       row of pgstac.searches.
+-- Errors      GM401 no active client · GM404 no such request, or it shows no collection · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.get_mosaic_search(request_id text)
+RETURNS jsonb
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.begin_call('get_mosaic_search');
+    request CONSTANT platform.requests := platform.require_request(client, get_mosaic_search.request_id);
+    -- First: it refuses what may not write. Where there is no collection, it is rolled back.
+    search_id CONSTANT text := app.stac_register_search(request.stac_collection);
+BEGIN
+    IF request.endpoints ->> 'search' IS NULL THEN
+        PERFORM app.raise_problems('GM404', app.problem('NO_SEARCH', 'user', 'request_id', to_jsonb(request.request_id),
+            format('request %s shows no collection of rasters', request.request_id), 'ask for a collection request that is completed'));
+    END IF;
+    PERFORM platform.record_call(client.client_id, 'get_mosaic_search', request.request_id);
+    RETURN jsonb_build_object('search_id', search_id, 'search', jsonb_build_object('collections', jsonb_build_array(request.stac_collection)));
+END;
+$$;
+ALTER FUNCTION platform.get_mosaic_search(text) OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.get_mosaic_search(text) TO geomill_client, geomill_gateway;
 
 -- platform.get_rejects: rows or items that a request's current revision could not ingest, and why, in order.
 --

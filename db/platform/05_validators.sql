@@ -712,6 +712,15 @@ AS $$
    ],
    "type": "string"
   },
+  "mode": {
+   "default": "replace",
+   "description": "Whether a new revision''s members take the place of all that the request published, or are added to them; one of the same name is replaced",
+   "enum": [
+    "replace",
+    "append"
+   ],
+   "type": "string"
+  },
   "on_item_error": {
    "default": "continue",
    "description": "What a member that cannot be converted means to the others",

@@ -14,5 +14,6 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.raster",
     "workers.tasks.stac_raster",
     "workers.tasks.collection",
+    "workers.tasks.collection_publish",
     "workers.tasks.webhook",
 ]

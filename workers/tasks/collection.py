@@ -1,4 +1,4 @@
-"""Collections of rasters: inspect the members, convert each in a task of its own, catalogue them together, and the mosaic."""
+"""Collections of rasters: inspect the members, convert each in a task of its own, and see how many came through."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from codegen.messages.raster import MosaicParameters, ProcessCollectionParameters
-from codegen.messages.raster_report import CogReport, Member, Warned
-from workers import members, raster_item, raster_report, raster_source, stac
+from codegen.messages.raster import ProcessCollectionParameters
+from codegen.messages.raster_report import Member, Warned
+from workers import members, raster_report, raster_source, stac
+from workers.connections import short_connection
 from workers.context import Completed, Task
 from workers.errors import TaskError
-from workers.mosaic import Covering, mosaic
 from workers.raster_kind import Guess
 from workers.registry import handles
-from workers.tasks.raster import key_of, make
+from workers.tasks.raster import make
 
-_INSPECT_STAGE, _CONVERT_STAGE = 1, 2
+INSPECT_STAGE, CONVERT_STAGE = 1, 2
 _NAMED = 10
-_MOSAIC = "mosaic.json"
 
 
-@handles("collection_inspect", ProcessCollectionParameters)
+@handles("collection_inspect_v2", ProcessCollectionParameters)
+@handles("collection_inspect", ProcessCollectionParameters)  # of a job that was submitted to the version before
 def inspect(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
     """List the members, read their headers, settle what they have in common; each member becomes a task."""
     wanted = task.parameters
@@ -36,7 +36,11 @@ def inspect(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
     if unreadable and (wanted.on_item_error == "fail" or not readable):
         raise _members_failed({one.source_path: one.error.detail.model_dump() for one in unreadable}, len(paths))
     # What does not open stays a member: its own task says so, where it can be redriven.
-    odd = [] if wanted.homogeneity == "ignore" else members.disagreements(readable, reprojected=wanted.target_crs is not None)
+    odd = (
+        []
+        if wanted.homogeneity == "ignore"
+        else members.disagreements(readable, reprojected=wanted.target_crs is not None, kept=_kept(wanted))
+    )
     if odd:
         said = f"{len(odd)} of {len(paths)} members differ from the others: {'; '.join(odd[:_NAMED])}"
         if wanted.homogeneity == "strict" or wanted.strict:
@@ -67,7 +71,17 @@ def inspect(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
     }
 
 
-@handles("collection_convert", ProcessCollectionParameters)
+def _kept(wanted: ProcessCollectionParameters) -> list[members.Likeness]:
+    """What the items that this revision is added to are like."""
+    if wanted.mode == "replace":
+        return []
+    with short_connection() as connection:
+        rows = connection.execute("SELECT app.stac_shown_items(%s, %s)", (wanted.request_id, wanted.stac_collection)).fetchall()
+    return [members.likeness_of(item) for (item,) in rows]
+
+
+@handles("collection_convert_v2", ProcessCollectionParameters)
+@handles("collection_convert", ProcessCollectionParameters)  # of a job that was submitted to the version before
 def convert(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
     """Examine one member and make its COG."""
     wanted = task.parameters
@@ -79,37 +93,14 @@ def convert(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
         return make(task, path, source.name, report, wanted, member.name, member.item_id).model_dump()
 
 
-@handles("stac_collection", ProcessCollectionParameters)
-def catalogue(task: Task[ProcessCollectionParameters]) -> dict[str, Any] | Completed:
-    """One STAC collection with an item for each COG; what the request put there before and is no member now goes."""
+@handles("collection_gather", ProcessCollectionParameters)
+@handles("stac_collection", ProcessCollectionParameters)  # of a job that was submitted to the version before
+def gather(task: Task[ProcessCollectionParameters]) -> Completed:
+    """Decide what failed members mean, and hand the others on: readers see nothing yet."""
     wanted = task.parameters
     job_id = task.claimed.job_id
-    inspected = task.results(_INSPECT_STAGE)[0].result_data or {}
+    inspected = task.results(INSPECT_STAGE)[0].result_data or {}
     total = len(inspected["members"])
-    cogs = [CogReport.model_validate(done.result_data) for done in task.results(_CONVERT_STAGE) if done.status == "completed"]
-    items = [
-        raster_item.item(wanted, job_id=job_id, collection=wanted.stac_collection, cog=cog, time=wanted.datetime, words=_words(wanted, cog))
-        for cog in cogs
-    ]
-    collection = stac.collection(
-        wanted.stac_collection,
-        title=wanted.title,
-        description=wanted.description or f"{len(items)} rasters: {wanted.dataset_id} {wanted.resource_id} {wanted.version_id}",
-        license=wanted.license,
-        keywords=wanted.keywords,
-        items=items,
-        item_assets=raster_item.item_assets(cogs),
-        extra=stac.request_properties(wanted, job_id),
-    )
-    doubts = raster_item.together(((cog.source.name, warning.model_dump()) for cog in cogs for warning in cog.warnings), total)
-    result = {
-        "members": [
-            {"href": cog.href, "bounds": cog.bbox, "minzoom": cog.minzoom, "maxzoom": cog.maxzoom, "item_id": cog.item_id} for cog in cogs
-        ],
-        "endpoints": {"stac_collection": stac.collection_path(wanted.stac_collection), "cog": [cog.href for cog in cogs]},
-        "stac_metadata": collection,
-        "warnings": [*inspected["warnings"], *doubts],
-    }
     with task.effects() as effects:
         failures = _failures(effects.connection, job_id)
         if failures and wanted.on_item_error == "fail":
@@ -119,42 +110,7 @@ def catalogue(task: Task[ProcessCollectionParameters]) -> dict[str, Any] | Compl
                 "SELECT platform.record_rejects(%s, %s, %s, %s)",
                 (task.claimed.task_id, task.claimed.attempt, source_path, Jsonb([{"code": error["code"], "reason": error["message"]}])),
             )
-        effects.connection.execute("SELECT app.stac_upsert_collection(%s)", (Jsonb(collection),))
-        effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb(items),))
-        effects.connection.execute(
-            "SELECT app.stac_retire_items(%s, %s, %s)", (wanted.stac_collection, wanted.request_id, [item["id"] for item in items])
-        )
-        return effects.complete(result)
-
-
-@handles("collection_mosaic", MosaicParameters)
-def publish_mosaic(task: Task[MosaicParameters]) -> dict[str, Any]:
-    """Publish the MosaicJSON of the collection's COGs beside them."""
-    wanted = task.parameters
-    document = mosaic([Covering(one["href"], one["bounds"], one["minzoom"], one["maxzoom"]) for one in wanted.members])
-    if document is None:
-        beyond = Warned(
-            code="MOSAIC_NOT_POSSIBLE", message="no member reaches into the web map, which ends at 85° north and south: there is no mosaic"
-        )
-        return {"endpoints": {}, "warnings": [beyond.model_dump()]}
-    key = key_of(wanted, _MOSAIC)
-    attempt = task.storage.attempt_path(key, task.claimed.task_id, task.claimed.attempt)
-    try:
-        attempt.write_text(document.model_dump_json(exclude_none=True), encoding="utf-8")
-        task.check()
-        href = task.storage.publish(attempt, key)
-    finally:
-        attempt.unlink(missing_ok=True)
-    return {
-        "endpoints": {"mosaic": href},
-        "mosaic": {"tiles": len(document.tiles), "zooms": [document.minzoom, document.maxzoom]},
-        "warnings": [],
-    }
-
-
-def _words(wanted: ProcessCollectionParameters, cog: CogReport) -> stac.Words:
-    """An item is called after its file; what the request says in words is about the collection."""
-    return stac.Words(title=PurePosixPath(cog.source.name).stem, license=wanted.license)
+        return effects.complete({"converted_by": job_id, "sources": total, "warnings": inspected["warnings"]})
 
 
 def _failures(connection: psycopg.Connection[Any], job_id: str) -> dict[str, Mapping[str, Any]]:
@@ -162,7 +118,7 @@ def _failures(connection: psycopg.Connection[Any], job_id: str) -> dict[str, Map
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             "SELECT item, error FROM app.stage_errors(%s, %s) WHERE status::text = 'failed' ORDER BY task_index, attempt",
-            (job_id, _CONVERT_STAGE),
+            (job_id, CONVERT_STAGE),
         )
         # Of several attempts the last one counts.
         return {row["item"]["source_path"]: row["error"] for row in cursor}

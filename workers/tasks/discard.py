@@ -1,11 +1,22 @@
-"""discard: removes what a failed, cancelled or superseded revision left behind: tables, STAC items and files. Repeatable."""
+"""discard, discard_superseded: remove what a failed, cancelled or superseded revision left behind: tables, STAC items, files.
+
+Repeatable, both of them.
+"""
 
 from __future__ import annotations
 
-from codegen.messages.discard import DiscardParameters
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from codegen.messages.discard import DiscardParameters, SupersededParameters
+from workers.connections import short_connection
 from workers.context import Completed, Task
 from workers.registry import handles
 from workers.vector import publish
+
+KEY_PARTS = 4
+"""client, request, revision and name."""
 
 
 @handles("discard", DiscardParameters)
@@ -22,3 +33,25 @@ def discard(task: Task[DiscardParameters]) -> Completed:
             "SELECT app.stac_discard_items(%s, %s, %s)", (asked.request_id, asked.revision, asked.job_ids)
         ).fetchone()
         return effects.complete({"tables": tables, "items": items[0] if items else 0, "files": files})
+
+
+@handles("discard_superseded", SupersededParameters)
+def discard_superseded(task: Task[SupersededParameters]) -> dict[str, Any]:
+    """Remove the files of a collection's revisions before the one that readers see, but those that an item shows."""
+    asked = task.parameters
+    with short_connection() as connection:
+        rows = connection.execute("SELECT app.stac_shown_items(%s)", (asked.request_id,)).fetchall()
+    shown = keys_shown(item for (item,) in rows)
+    files = 0
+    for revision in range(1, asked.revision):
+        for key in list(task.storage.keys(f"{asked.client_id}/{asked.request_id}/r{revision}")):
+            task.check()
+            if key.removesuffix(".aux.xml") not in shown:
+                files += task.storage.remove_prefix(key)
+    return {"files": files}
+
+
+def keys_shown(items: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The keys of the files that items point to, under whatever URL the storage was known at the time."""
+    paths = (unquote(urlsplit(asset["href"]).path) for item in items for asset in item["assets"].values())
+    return {"/".join(path.split("/")[-KEY_PARTS:]) for path in paths}

@@ -15,7 +15,8 @@ from workers.context import Task
 from workers.registry import handles
 
 
-@handles("raster_validate", ValidateRasterParameters)
+@handles("raster_validate_v2", ValidateRasterParameters)
+@handles("raster_validate", ValidateRasterParameters)  # of a job that was submitted to the version before
 def validate(task: Task[ValidateRasterParameters]) -> dict[str, Any]:
     """Read the raster as a whole; report, or refuse."""
     wanted = task.parameters
@@ -26,7 +27,8 @@ def validate(task: Task[ValidateRasterParameters]) -> dict[str, Any]:
     return {"validation": report.model_dump(), "warnings": [warning.model_dump() for warning in report.warnings]}
 
 
-@handles("raster_convert", ProcessRasterParameters)
+@handles("raster_convert_v2", ProcessRasterParameters)
+@handles("raster_convert", ProcessRasterParameters)  # of a job that was submitted to the version before
 def convert(task: Task[ProcessRasterParameters]) -> dict[str, Any]:
     """Make the COG of a validated raster and publish it."""
     wanted = task.parameters

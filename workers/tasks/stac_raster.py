@@ -15,7 +15,8 @@ from workers.registry import handles
 _CONVERT_STAGE = 1
 
 
-@handles("stac_raster", ProcessRasterParameters)
+@handles("stac_raster_v2", ProcessRasterParameters)
+@handles("stac_raster", ProcessRasterParameters)  # of a job that was submitted to the version before
 def catalogue(task: Task[ProcessRasterParameters]) -> dict[str, Any] | Completed:
     """Put the item of the COG that the stage before made into its collection, which is made if it is missing."""
     wanted = task.parameters

@@ -34,13 +34,14 @@ CELLS = """
 EXECUTES: Mapping[Role, str] = {
     "client": CELLS
     + """
-        platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
+        platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
+        platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "gateway": """
         platform.authenticate
-        platform.cancel_request platform.get_rejects platform.get_request_status platform.list_requests platform.retry_request
-        platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
+        platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
+        platform.retry_request platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "reader": CELLS + "h3.grid_checksum",
     "stranger": "",
@@ -50,7 +51,8 @@ EXECUTES: Mapping[Role, str] = {
         app.fail_task app.heartbeat app.hold_task app.increment_task_retry_count app.is_idle app.janitor_due app.list_jobs
         app.pause_client app.pause_task_type app.problem app.raise_problems app.redrive_task app.register_worker app.release_tasks
         app.require_read_committed app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job app.set_cap
-        app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_retire_items
+        app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_register_search
+        app.stac_retire_items app.stac_shown_items
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
@@ -70,9 +72,11 @@ EXECUTES: Mapping[Role, str] = {
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
     "api": """
-        app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex platform.cancel_request
+        app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex app.stac_register_search
+        platform.cancel_request
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
-        platform.get_rejects platform.get_request_status platform.infer_request_type platform.list_requests platform.name_request
+        platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
+        platform.list_requests platform.name_request
         platform.record_call platform.refuse platform.request_id platform.request_progress platform.require_client platform.begin_call
         platform.require_ended platform.require_limit platform.require_request platform.reserve_table platform.retry_request
         platform.search_items platform.slug platform.source_path_problems platform.source_problems platform.stac_search

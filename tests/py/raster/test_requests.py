@@ -335,19 +335,109 @@ def test_a_new_revision_replaces_items_and_files(client: Client) -> None:
     assert {name.split("/")[0] for name in client.files(first)} == {"r2"}, "what the first revision published has gone"
 
 
-def test_cancelled_after_the_catalogue_nothing_is_left_there(client: Client) -> None:
-    request = client.submit(f"{make_collection(client.sources / 'cancelled', 2)}/", "collection")
-    client.work("--task-types", "collection_inspect,collection_convert,stac_collection")
-    assert len([item for item in client.search() if item["properties"]["geomill:request_id"] == request]) == 2
-    client.ddh.execute("SELECT platform.cancel_request(%s)", (request,))
+def test_readers_see_the_old_collection_until_the_new_one_is_complete(client: Client) -> None:
+    folder = make_collection(client.sources / "unseen", 2)
+    request = client.submit_as("unseen", f"{folder}/", "collection", title="First")
     client.work()
-    client.completed(request, "cancelled")
-    assert not [item for item in client.search() if item["properties"]["geomill:request_id"] == request]
+    before = client.completed(request)
+    (folder / "tile_0.tif").unlink()
+    write(folder / "tile_7.tif", noise((200, 200), "uint16", 1, 9000, seed=7), 560_000)
+    client.submit_as("unseen", f"{folder}/", "collection", overwrite=True, title="Second")
+    client.work("--task-types", "collection_inspect_v2,collection_convert_v2,collection_gather")
+    assert shown(client, before) == ["tile_0", "tile_1"], "all is converted, and nothing of it is seen"
+    # A mosaic that cannot be published: a folder has its name.
+    (client.storage / CLIENT / request / "r2" / "mosaic.json" / "in the way").mkdir(parents=True)
+    client.superuser.execute("UPDATE app.job_stages SET max_attempts = 1 WHERE task_type = 'collection_publish'")
+    client.work()
+    after = client.completed(request, "failed")
+    assert shown(client, before) == ["tile_0", "tile_1"], "what failed last has taken nothing away"
+    assert after["endpoints"] == before["endpoints"]
+    assert title_of(client, before) == "First"
+    assert {name.split("/")[0] for name in client.files(request)} == {"r1"}
+    assert all(path_of(href).exists() for href in before["endpoints"]["cog"])
+
+
+def test_members_are_added_and_replaced(client: Client) -> None:
+    folder = make_collection(client.sources / "growing", 2)
+    request = client.submit_as("growing", f"{folder}/", "collection")
+    client.work()
+    before = client.completed(request)
+    more = client.sources / "growing more"
+    for index, west in ((1, 502_000), (5, 540_000)):
+        write(more / f"tile_{index}.tif", noise((200, 200), "uint16", 1, 9000, seed=50 + index), west)
+    client.submit_as("growing", f"{more}/", "collection", overwrite=True, mode="append")
+    client.work()
+    after = client.completed(request)
+    assert shown(client, after) == ["tile_0", "tile_1", "tile_5"]
+    assert client.files(request) == ["r1/tile_0.tif", "r2/mosaic.json", "r2/tile_1.tif", "r2/tile_5.tif"], "what no item shows has gone"
+    assert sorted(path_of(href).name for href in after["endpoints"]["cog"]) == ["tile_0.tif", "tile_1.tif", "tile_5.tif"]
+    document = MosaicJSON.model_validate_json(path_of(after["endpoints"]["mosaic"]).read_bytes())
+    assert {href for hrefs in document.tiles.values() for href in hrefs} == set(after["endpoints"]["cog"])
+    boxes = [item["bbox"] for item in client.search(collections=[before["stac_metadata"]["id"]])]
+    assert after["stac_metadata"]["extent"]["spatial"]["bbox"][0][2] == pytest.approx(max(box[2] for box in boxes))
+
+    odd = client.sources / "growing odd"
+    write(odd / "odd.tif", ramp())
+    client.submit_as("growing", f"{odd}/", "collection", overwrite=True, mode="append")
+    client.work()
+    assert client.completed(request, "failed")["error"]["code"] == "COLLECTION_NOT_HOMOGENEOUS", "it is compared with what is there"
+    assert shown(client, after) == ["tile_0", "tile_1", "tile_5"]
+
+    client.submit_as("growing", f"{more}/", "collection", overwrite=True, mode="replace")
+    client.work()
+    assert shown(client, client.completed(request)) == ["tile_1", "tile_5"]
+    assert {name.split("/")[0] for name in client.files(request)} == {"r4"}, "every earlier revision's files have gone"
+
+
+def test_a_search_over_the_collection_is_registered(client: Client, requests: dict[str, str]) -> None:
+    status = client.completed(requests["tiles"])
+    collection = status["stac_metadata"]["id"]
+    assert status["endpoints"]["search"] == f"/search?collections={collection}", "no hash is a permanent key"
+    row = client.ddh.execute("SELECT platform.get_mosaic_search(%s)", (requests["tiles"],)).fetchone()
+    assert row is not None
+    found = client.superuser.execute("SELECT search, metadata FROM pgstac.searches WHERE hash = %s", (row[0]["search_id"],)).fetchone()
+    assert found == ({"collections": [collection]}, {"type": "mosaic", "name": collection})
+    with pytest.raises(psycopg.Error) as caught:
+        client.ddh.execute("SELECT platform.get_mosaic_search(%s)", (requests["landsat"],))
+    assert caught.value.sqlstate == "GM404"
+
+
+def test_what_all_items_share_is_said_of_the_collection(client: Client, requests: dict[str, str]) -> None:
+    assets = client.completed(requests["tiles"])["stac_metadata"]["item_assets"]["data"]
+    assert assets["title"] == "Continuous values"
+    assert assets["bands"] == [{"name": "b1", "data_type": "uint16"}]
+    odd = client.completed(requests["odd but warn"])["stac_metadata"]["item_assets"]["data"]
+    assert "bands" not in odd
+
+
+def test_a_job_of_the_version_before_is_finished(client: Client) -> None:
+    folder = make_collection(client.sources / "earlier", 2)
+    client.superuser.execute(
+        "UPDATE app.job_stages SET task_type = replace(replace(task_type, '_v2', ''), 'collection_gather', 'stac_collection')"
+        " WHERE job_type = 'process_raster_collection'"
+    )
+    try:
+        request = client.submit(f"{folder}/", "collection")
+    finally:
+        client.superuser.execute(
+            "UPDATE app.job_stages"
+            " SET task_type = CASE task_type WHEN 'stac_collection' THEN 'collection_gather' ELSE task_type || '_v2' END"
+            " WHERE job_type = 'process_raster_collection'"
+        )
+    client.work()
+    assert len(shown(client, client.completed(request))) == 2
+
+
+def shown(client: Client, status: Json) -> list[str]:
+    return sorted(item["properties"]["title"] for item in client.search(collections=[status["stac_metadata"]["id"]]))
+
+
+def title_of(client: Client, status: Json) -> str:
     row = client.superuser.execute(
-        "SELECT count(*) FROM pgstac.collections WHERE content ->> 'geomill:request_id' = %s", (request,)
+        "SELECT content ->> 'title' FROM pgstac.collections WHERE id = %s", (status["stac_metadata"]["id"],)
     ).fetchone()
-    assert row == (0,)
-    assert client.files(request) == []
+    assert row is not None
+    return str(row[0])
 
 
 def test_a_failed_revision_leaves_the_old_one_alone(client: Client) -> None:
