@@ -38,7 +38,16 @@ _COMMENT = re.compile(r"--.*")
 _ESCAPED = re.compile(r"\bE'(?:[^'\\]|\\.|'')*'")
 
 # First keys of two-integer advisory locks.
-LOCKS = {"job": 71101, "hold": 71102, "catalogue": 71103, "janitor": 71104, "deploy": 71105, "client": 71106, "rebuild": 71107}
+LOCKS = {
+    "job": 71101,
+    "hold": 71102,
+    "catalogue": 71103,
+    "janitor": 71104,
+    "deploy": 71105,
+    "client": 71106,
+    "rebuild": 71107,
+    "quota": 71108,
+}
 
 
 class Labels:

@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from codegen.ddl import Statement
+from codegen.messages.client import ClientSettings
 from codegen.messages.request import CollectionConfig, RasterConfig, VectorConfig
 from codegen.messages.submit import SubmitOptions
 from codegen.models.enums import RequestType
@@ -47,13 +48,16 @@ _ANYWHERE = {"type", "description", "default"}
 
 
 def statements(schema: str) -> list[Statement]:
-    """The validators of a schema: of each job type and of what a submit takes in app, of each request type's configuration in platform."""
+    """The validators of a schema: in app of each job type and of what a submit takes, in platform of each request type's configuration
+    and of a client's settings.
+    """
     if schema == "app":
         jobs = [_validator("app", f"validate_{job.name}", job.parameters, "parameters") for job in JOB_TYPES]
         return [*jobs, _validator("app", "validate_submit_options", SubmitOptions, "options")]
     if schema == "platform":
         configs = [(f"validate_{request.value}_config", model) for request, model in CONFIGS.items()]
-        return [_validator("platform", function, model, "processing_config") for function, model in configs]
+        made = [_validator("platform", function, model, "processing_config") for function, model in configs]
+        return [*made, _validator("platform", "validate_client_settings", ClientSettings, "settings")]
     return []
 
 

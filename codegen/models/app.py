@@ -346,7 +346,11 @@ class ApiRequest(Table):
 
     __table__: ClassVar[TableOptions] = table(
         schema="app", name="api_requests",
-        indexes=[Index(("client_id", "created_at DESC")), Index(("created_at",), method="brin", name="idx_api_requests_created_at")],
+        indexes=[
+            Index(("client_id", "created_at DESC")),
+            Index(("client_id", "created_at DESC"), where="made", name="idx_api_requests_made"),
+            Index(("created_at",), method="brin", name="idx_api_requests_created_at"),
+        ],
         grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
@@ -355,7 +359,23 @@ class ApiRequest(Table):
     function_name: str = Field(max_length=100, description="What was called")
     request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, max_length=32, description="Request it was about")
     key_id: Annotated[int | None, Column(refers_to="platform.api_keys")] = Field(default=None, ge=1, lt=2**63, description="API key that it was called with, through a gateway")
+    made: bool = Field(default=False, description="True where it made a request or a revision")
     created_at: AwareDatetime = Field(default_factory=now, description="Called at")
+
+
+class CallHour(Table):
+    """The calls of an hour, added up by the janitor once the hour is over."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="call_hours", primary_key=("hour", "client_id", "function_name"),
+        only_these_indexes="read by time; a row for each hour, client and function", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    hour: AwareDatetime = Field(description="Begins at")
+    client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Who called")
+    function_name: str = Field(max_length=100, description="What was called")
+    calls: int = Field(ge=0, lt=2**63, description="How often")
+    made: int = Field(ge=0, lt=2**63, description="How many of them made a request or a revision")
 
 
 class JanitorRun(Table):

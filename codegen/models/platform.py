@@ -48,6 +48,13 @@ class Client(Table):
     title: str = Field(max_length=200, description="Name for people")
     priority: int = Field(default=0, ge=-100, le=100, description="Default priority of its jobs")
     is_active: bool = Field(default=True, description="False refuses every call")
+    allowed_request_types: list[Any] | None = Field(default=None, description="Types of requests that it may submit; NULL: all")
+    vector_collection: str = Field(default="vectors", max_length=60, description="Default STAC collection of its vector requests, below its prefix")
+    raster_collection: str = Field(default="rasters", max_length=60, description="Default STAC collection of its raster requests, below its prefix")
+    calls_per_minute: int | None = Field(default=None, ge=1, le=100000, description="Calls of the API in a minute; NULL: no limit")
+    requests_per_day: int | None = Field(default=None, ge=1, le=100000, description="Requests and revisions made in 24 hours; NULL: no limit")
+    concurrent_requests: int | None = Field(default=None, ge=1, le=100000, description="Requests open at the same time; NULL: no limit")
+    bytes_per_day: int | None = Field(default=None, ge=1, le=2**53, description="Bytes of source ingested in 24 hours, after which no request is taken; NULL: no limit")
     webhook_generation: int = Field(default=1, ge=1, description="Which of the secrets made for it signs its webhooks; a rotation raises it")
     webhook_overlap_until: AwareDatetime | None = Field(default=None, description="Until then the generation before signs as well")
     created_at: AwareDatetime = Field(default_factory=now, description="Created at")
@@ -264,6 +271,51 @@ class WebhookDelivery(Table):
     last_error: str | None = Field(default=None, description="Why the last call failed")
     created_at: AwareDatetime = Field(default_factory=now, description="Owed since")
     completed_at: AwareDatetime | None = Field(default=None, description="Sent or given up at")
+
+
+class Outcome(Table):
+    """One revision of a request that has ended: a ledger that is only added to. Usage, limits and the service level read it."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="outcomes",
+        indexes=[Index(("client_id", "ended_at DESC")), Index(("ended_at",)), Index(("client_id", "source_checksum"), where="source_checksum IS NOT NULL", name="idx_outcomes_source")],
+        only_these_indexes="read by client and by time; by source, to find what was made of it",
+        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    outcome_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")
+    client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Whose request it was")
+    request_id: Annotated[str, Column(refers_to="platform.requests")] = Field(max_length=32, description="The request")
+    revision: int = Field(ge=1, description="Its revision")
+    request_type: RequestType = Field(description="vector, raster or collection")
+    status: RequestStatus = Field(description="How it ended")
+    error_category: str | None = Field(default=None, max_length=20, description="Whose failure it was: user, data or system; NULL where it did not fail")
+    seconds: float = Field(ge=0, description="From the submission of the revision to its end")
+    source_bytes: int | None = Field(default=None, ge=0, lt=2**63, description="Size of its source, where workers came to read it")
+    source_checksum: str | None = Field(default=None, max_length=68, description="SHA-256 of its source, where it is one file")
+    ended_at: AwareDatetime = Field(default_factory=now, description="Ended at")
+
+
+class OutcomeHour(Table):
+    """What ended in an hour, added up from the ledger by the janitor once the hour is over."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="outcome_hours", primary_key=("hour", "client_id", "request_type"),
+        only_these_indexes="read by time; a row for each hour, client and type of request",
+        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    hour: AwareDatetime = Field(description="Begins at")
+    client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Whose requests")
+    request_type: RequestType = Field(description="Of this type")
+    completed: int = Field(ge=0, lt=2**63, description="Completed")
+    completed_with_errors: int = Field(ge=0, lt=2**63, description="Completed with errors")
+    failed: int = Field(ge=0, lt=2**63, description="Failed")
+    faults: int = Field(ge=0, lt=2**63, description="Failed, and neither the request nor its data was to blame")
+    cancelled: int = Field(ge=0, lt=2**63, description="Cancelled")
+    in_time: int = Field(ge=0, lt=2**63, description="Completed, with errors or without, within five minutes")
+    seconds: float = Field(ge=0, description="Time that those that completed took, together")
+    source_bytes: int = Field(ge=0, lt=2**63, description="Bytes of source read")
 
 
 class PublishedCollection(Table):

@@ -476,6 +476,7 @@ CREATE TABLE app.api_requests (
     function_name varchar(100) NOT NULL,
     request_id varchar(32),
     key_id bigint,
+    made boolean DEFAULT false NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     CONSTRAINT api_requests_pkey PRIMARY KEY (api_request_id),
     CONSTRAINT api_requests_api_request_id_check CHECK (api_request_id >= 1),
@@ -488,7 +489,26 @@ COMMENT ON COLUMN app.api_requests.client_id IS 'Who called';
 COMMENT ON COLUMN app.api_requests.function_name IS 'What was called';
 COMMENT ON COLUMN app.api_requests.request_id IS 'Request it was about';
 COMMENT ON COLUMN app.api_requests.key_id IS 'API key that it was called with, through a gateway';
+COMMENT ON COLUMN app.api_requests.made IS 'True where it made a request or a revision';
 COMMENT ON COLUMN app.api_requests.created_at IS 'Called at';
+
+CREATE TABLE app.call_hours (
+    hour timestamptz NOT NULL,
+    client_id varchar(50) NOT NULL,
+    function_name varchar(100) NOT NULL,
+    calls bigint NOT NULL,
+    made bigint NOT NULL,
+    CONSTRAINT call_hours_pkey PRIMARY KEY (hour, client_id, function_name),
+    CONSTRAINT call_hours_calls_check CHECK (calls >= 0),
+    CONSTRAINT call_hours_made_check CHECK (made >= 0)
+);
+
+COMMENT ON TABLE app.call_hours IS 'The calls of an hour, added up by the janitor once the hour is over.';
+COMMENT ON COLUMN app.call_hours.hour IS 'Begins at';
+COMMENT ON COLUMN app.call_hours.client_id IS 'Who called';
+COMMENT ON COLUMN app.call_hours.function_name IS 'What was called';
+COMMENT ON COLUMN app.call_hours.calls IS 'How often';
+COMMENT ON COLUMN app.call_hours.made IS 'How many of them made a request or a revision';
 
 CREATE TABLE app.janitor_runs (
     run_id bigint GENERATED ALWAYS AS IDENTITY,

@@ -25,6 +25,7 @@ CREATE INDEX idx_paused_task_types_created_at ON app.paused_task_types (created_
 CREATE INDEX idx_paused_clients_created_at ON app.paused_clients (created_at);
 CREATE INDEX idx_schedules_next_run_at ON app.schedules (next_run_at);
 CREATE INDEX idx_api_requests_client_id_created_at ON app.api_requests (client_id, created_at DESC);
+CREATE INDEX idx_api_requests_made ON app.api_requests (client_id, created_at DESC) WHERE made;
 CREATE INDEX idx_api_requests_created_at ON app.api_requests USING brin (created_at);
 CREATE INDEX idx_janitor_runs_started_at ON app.janitor_runs (started_at DESC);
 CREATE INDEX idx_retention_updated_at ON app.retention (updated_at);

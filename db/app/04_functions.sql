@@ -1267,6 +1267,42 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION app.is_idle(text[]) TO geomill_worker;
 
+-- app.janitor_add_up: a part of app.run_janitor: calls and outcomes of the hours that are over, added up.
+--
+-- An hour is added up once, an hour after its end: who committed later than that is not in the sums.
+--
+-- Guarantees  At most a day of hours a run. usage and health read the same before and after.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.janitor_add_up(this_moment timestamptz)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    settled CONSTANT timestamptz := date_trunc('hour', this_moment - interval '1 hour', 'UTC');
+    since timestamptz;
+    until timestamptz;
+    calls bigint;
+    outcomes bigint;
+BEGIN
+    SELECT coalesce((SELECT max(h.hour) + interval '1 hour' FROM app.call_hours AS h),
+                    (SELECT date_trunc('hour', min(a.created_at), 'UTC') FROM app.api_requests AS a), settled) INTO since;
+    until := least(settled, greatest(since, coalesce((SELECT date_trunc('hour', min(a.created_at), 'UTC') FROM app.api_requests AS a WHERE a.created_at >= since), settled)) + interval '1 day');
+    INSERT INTO app.call_hours (hour, client_id, function_name, calls, made)
+    SELECT date_trunc('hour', a.created_at, 'UTC'), a.client_id, a.function_name, count(*), count(*) FILTER (WHERE a.made)
+      FROM app.api_requests AS a WHERE a.created_at >= since AND a.created_at < until
+     GROUP BY 1, 2, 3;
+    GET DIAGNOSTICS calls = ROW_COUNT;
+
+    SELECT coalesce((SELECT max(h.hour) + interval '1 hour' FROM platform.outcome_hours AS h),
+                    (SELECT date_trunc('hour', min(o.ended_at), 'UTC') FROM platform.outcomes AS o), settled) INTO since;
+    until := least(settled, greatest(since, coalesce((SELECT date_trunc('hour', min(o.ended_at), 'UTC') FROM platform.outcomes AS o WHERE o.ended_at >= since), settled)) + interval '1 day');
+    INSERT INTO platform.outcome_hours SELECT s.* FROM platform.sum_outcomes(since, until) AS s;
+    GET DIAGNOSTICS outcomes = ROW_COUNT;
+    RETURN jsonb_build_object('call_hours', calls, 'outcome_hours', outcomes);
+END;
+$$;
+
 -- app.janitor_count_tasks: a part of app.run_janitor: add the tasks that have ended since the last run to app.task_statistics.
 --
 -- It reads tasks of stages that were open meanwhile: of each from the lowest that was open at the last run to a little beyond
@@ -1527,6 +1563,11 @@ BEGIN
             DELETE FROM app.api_requests AS a
              WHERE a.created_at < policy.before AND a.api_request_id = ANY (ARRAY(
                        SELECT o.api_request_id FROM app.api_requests AS o ORDER BY o.api_request_id LIMIT policy.batch));
+            GET DIAGNOSTICS gone = ROW_COUNT;
+        ELSIF policy.what = 'outcomes' THEN
+            DELETE FROM platform.outcomes AS e
+             WHERE e.ended_at < policy.before AND e.outcome_id = ANY (ARRAY(
+                       SELECT o.outcome_id FROM platform.outcomes AS o ORDER BY o.outcome_id LIMIT policy.batch));
             GET DIAGNOSTICS gone = ROW_COUNT;
         ELSIF policy.what = 'key_events' THEN
             DELETE FROM platform.key_events AS e
@@ -3308,6 +3349,7 @@ AS $$
                    ('workers', 7, false, 1000, 'workers that stopped or died'),
                    ('janitor_runs', 14, false, 5000, 'runs of the janitor'),
                    ('api_requests', 90, false, 10000, 'calls of the public API'),
+                   ('outcomes', 90, false, 10000, 'how each revision of a request ended; the sums by the hour stay'),
                    ('key_events', 365, false, 1000, 'audit log of API keys'),
                    ('webhook_deliveries', 90, false, 1000, 'webhooks that were sent'),
                    ('task_statistics', 90, false, 10000, 'statistics by the hour; after that they are added up for all time'),
@@ -3441,7 +3483,7 @@ BEGIN
         UPDATE app.janitor_runs AS r SET skipped = true, completed_at = app.clock() WHERE r.run_id = run;
         RETURN run;
     END IF;
-    FOREACH part IN ARRAY ARRAY['count_tasks', 'prune_jobs', 'prune_tasks', 'prune_rows', 'run_schedules', 'unpark', 'reclaim', 'repair_stages', 'repair_jobs', 'repair_requests', 'slots'] LOOP
+    FOREACH part IN ARRAY ARRAY['count_tasks', 'prune_jobs', 'prune_tasks', 'prune_rows', 'add_up', 'run_schedules', 'unpark', 'reclaim', 'repair_stages', 'repair_jobs', 'repair_requests', 'slots'] LOOP
         began := clock_timestamp();
         BEGIN
             EXECUTE format('SELECT app.%I($1)', 'janitor_' || part) INTO did USING this_moment;

@@ -18,6 +18,7 @@ GRANT SELECT ON TABLE app.paused_task_types TO geomill_admin;
 GRANT SELECT ON TABLE app.paused_clients TO geomill_admin;
 GRANT SELECT ON TABLE app.schedules TO geomill_admin;
 GRANT SELECT ON TABLE app.api_requests TO geomill_admin;
+GRANT SELECT ON TABLE app.call_hours TO geomill_admin;
 GRANT SELECT ON TABLE app.janitor_runs TO geomill_admin;
 GRANT SELECT ON TABLE app.archived_jobs TO geomill_admin;
 GRANT SELECT ON TABLE app.task_statistics TO geomill_admin;

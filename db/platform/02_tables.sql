@@ -7,6 +7,13 @@ CREATE TABLE platform.clients (
     title varchar(200) NOT NULL,
     priority integer DEFAULT 0 NOT NULL,
     is_active boolean DEFAULT true NOT NULL,
+    allowed_request_types jsonb,
+    vector_collection varchar(60) DEFAULT 'vectors' NOT NULL,
+    raster_collection varchar(60) DEFAULT 'rasters' NOT NULL,
+    calls_per_minute integer,
+    requests_per_day integer,
+    concurrent_requests integer,
+    bytes_per_day bigint,
     webhook_generation integer DEFAULT 1 NOT NULL,
     webhook_overlap_until timestamptz,
     created_at timestamptz DEFAULT now() NOT NULL,
@@ -17,6 +24,11 @@ CREATE TABLE platform.clients (
     CONSTRAINT clients_client_id_check CHECK (client_id ~ '^[a-z][a-z0-9_]*$'),
     CONSTRAINT clients_prefix_check CHECK (prefix ~ '^[a-z][a-z0-9]*$'),
     CONSTRAINT clients_priority_check CHECK (priority >= -100 AND priority <= 100),
+    CONSTRAINT clients_allowed_request_types_check CHECK (jsonb_typeof(allowed_request_types) = 'array'),
+    CONSTRAINT clients_calls_per_minute_check CHECK (calls_per_minute >= 1 AND calls_per_minute <= 100000),
+    CONSTRAINT clients_requests_per_day_check CHECK (requests_per_day >= 1 AND requests_per_day <= 100000),
+    CONSTRAINT clients_concurrent_requests_check CHECK (concurrent_requests >= 1 AND concurrent_requests <= 100000),
+    CONSTRAINT clients_bytes_per_day_check CHECK (bytes_per_day >= 1 AND bytes_per_day <= 9007199254740992),
     CONSTRAINT clients_webhook_generation_check CHECK (webhook_generation >= 1)
 );
 
@@ -27,6 +39,13 @@ COMMENT ON COLUMN platform.clients.prefix IS 'Prefix of its STAC collections, e.
 COMMENT ON COLUMN platform.clients.title IS 'Name for people';
 COMMENT ON COLUMN platform.clients.priority IS 'Default priority of its jobs';
 COMMENT ON COLUMN platform.clients.is_active IS 'False refuses every call';
+COMMENT ON COLUMN platform.clients.allowed_request_types IS 'Types of requests that it may submit; NULL: all';
+COMMENT ON COLUMN platform.clients.vector_collection IS 'Default STAC collection of its vector requests, below its prefix';
+COMMENT ON COLUMN platform.clients.raster_collection IS 'Default STAC collection of its raster requests, below its prefix';
+COMMENT ON COLUMN platform.clients.calls_per_minute IS 'Calls of the API in a minute; NULL: no limit';
+COMMENT ON COLUMN platform.clients.requests_per_day IS 'Requests and revisions made in 24 hours; NULL: no limit';
+COMMENT ON COLUMN platform.clients.concurrent_requests IS 'Requests open at the same time; NULL: no limit';
+COMMENT ON COLUMN platform.clients.bytes_per_day IS 'Bytes of source ingested in 24 hours, after which no request is taken; NULL: no limit';
 COMMENT ON COLUMN platform.clients.webhook_generation IS 'Which of the secrets made for it signs its webhooks; a rotation raises it';
 COMMENT ON COLUMN platform.clients.webhook_overlap_until IS 'Until then the generation before signs as well';
 COMMENT ON COLUMN platform.clients.created_at IS 'Created at';
@@ -322,6 +341,74 @@ COMMENT ON COLUMN platform.webhook_deliveries.job_id IS 'The job that delivers i
 COMMENT ON COLUMN platform.webhook_deliveries.last_error IS 'Why the last call failed';
 COMMENT ON COLUMN platform.webhook_deliveries.created_at IS 'Owed since';
 COMMENT ON COLUMN platform.webhook_deliveries.completed_at IS 'Sent or given up at';
+
+CREATE TABLE platform.outcomes (
+    outcome_id bigint GENERATED ALWAYS AS IDENTITY,
+    client_id varchar(50) NOT NULL,
+    request_id varchar(32) NOT NULL,
+    revision integer NOT NULL,
+    request_type platform.request_type NOT NULL,
+    status platform.request_status NOT NULL,
+    error_category varchar(20),
+    seconds double precision NOT NULL,
+    source_bytes bigint,
+    source_checksum varchar(68),
+    ended_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT outcomes_pkey PRIMARY KEY (outcome_id),
+    CONSTRAINT outcomes_outcome_id_check CHECK (outcome_id >= 1),
+    CONSTRAINT outcomes_revision_check CHECK (revision >= 1),
+    CONSTRAINT outcomes_seconds_check CHECK (seconds >= 0 AND seconds < 'Infinity'),
+    CONSTRAINT outcomes_source_bytes_check CHECK (source_bytes >= 0)
+);
+
+COMMENT ON TABLE platform.outcomes IS 'One revision of a request that has ended: a ledger that is only added to. Usage, limits and the service level read it.';
+COMMENT ON COLUMN platform.outcomes.outcome_id IS 'Key';
+COMMENT ON COLUMN platform.outcomes.client_id IS 'Whose request it was';
+COMMENT ON COLUMN platform.outcomes.request_id IS 'The request';
+COMMENT ON COLUMN platform.outcomes.revision IS 'Its revision';
+COMMENT ON COLUMN platform.outcomes.request_type IS 'vector, raster or collection';
+COMMENT ON COLUMN platform.outcomes.status IS 'How it ended';
+COMMENT ON COLUMN platform.outcomes.error_category IS 'Whose failure it was: user, data or system; NULL where it did not fail';
+COMMENT ON COLUMN platform.outcomes.seconds IS 'From the submission of the revision to its end';
+COMMENT ON COLUMN platform.outcomes.source_bytes IS 'Size of its source, where workers came to read it';
+COMMENT ON COLUMN platform.outcomes.source_checksum IS 'SHA-256 of its source, where it is one file';
+COMMENT ON COLUMN platform.outcomes.ended_at IS 'Ended at';
+
+CREATE TABLE platform.outcome_hours (
+    hour timestamptz NOT NULL,
+    client_id varchar(50) NOT NULL,
+    request_type platform.request_type NOT NULL,
+    completed bigint NOT NULL,
+    completed_with_errors bigint NOT NULL,
+    failed bigint NOT NULL,
+    faults bigint NOT NULL,
+    cancelled bigint NOT NULL,
+    in_time bigint NOT NULL,
+    seconds double precision NOT NULL,
+    source_bytes bigint NOT NULL,
+    CONSTRAINT outcome_hours_pkey PRIMARY KEY (hour, client_id, request_type),
+    CONSTRAINT outcome_hours_completed_check CHECK (completed >= 0),
+    CONSTRAINT outcome_hours_completed_with_errors_check CHECK (completed_with_errors >= 0),
+    CONSTRAINT outcome_hours_failed_check CHECK (failed >= 0),
+    CONSTRAINT outcome_hours_faults_check CHECK (faults >= 0),
+    CONSTRAINT outcome_hours_cancelled_check CHECK (cancelled >= 0),
+    CONSTRAINT outcome_hours_in_time_check CHECK (in_time >= 0),
+    CONSTRAINT outcome_hours_seconds_check CHECK (seconds >= 0 AND seconds < 'Infinity'),
+    CONSTRAINT outcome_hours_source_bytes_check CHECK (source_bytes >= 0)
+);
+
+COMMENT ON TABLE platform.outcome_hours IS 'What ended in an hour, added up from the ledger by the janitor once the hour is over.';
+COMMENT ON COLUMN platform.outcome_hours.hour IS 'Begins at';
+COMMENT ON COLUMN platform.outcome_hours.client_id IS 'Whose requests';
+COMMENT ON COLUMN platform.outcome_hours.request_type IS 'Of this type';
+COMMENT ON COLUMN platform.outcome_hours.completed IS 'Completed';
+COMMENT ON COLUMN platform.outcome_hours.completed_with_errors IS 'Completed with errors';
+COMMENT ON COLUMN platform.outcome_hours.failed IS 'Failed';
+COMMENT ON COLUMN platform.outcome_hours.faults IS 'Failed, and neither the request nor its data was to blame';
+COMMENT ON COLUMN platform.outcome_hours.cancelled IS 'Cancelled';
+COMMENT ON COLUMN platform.outcome_hours.in_time IS 'Completed, with errors or without, within five minutes';
+COMMENT ON COLUMN platform.outcome_hours.seconds IS 'Time that those that completed took, together';
+COMMENT ON COLUMN platform.outcome_hours.source_bytes IS 'Bytes of source read';
 
 CREATE TABLE platform.published_collections (
     collection text NOT NULL,

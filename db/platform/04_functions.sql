@@ -96,7 +96,7 @@ GRANT EXECUTE ON FUNCTION platform.authenticate(text, text) TO geomill_gateway;
 -- Guarantees  Fails closed: a login without an active client, a gateway without a key, and a key that may not call this
 --             function get no further, and are refused in the same words. Which it was, the server's log says of a key.
 -- Locks       none.
--- Errors      GM401 the caller is no active client, or its key is not for this function.
+-- Errors      GM401 the caller is no active client, or its key is not for this function · GM429 too many calls in this minute.
 -- SECURITY DEFINER: current_client() is, and the row must be its row under every identity it may come to know.
 CREATE OR REPLACE FUNCTION platform.begin_call(endpoint text)
 RETURNS platform.clients
@@ -112,6 +112,7 @@ BEGIN
         PERFORM platform.record_key_event('refused_out_of_scope', key, key.key_prefix, begin_call.endpoint);
         PERFORM platform.refuse_caller();
     END IF;
+    PERFORM platform.require_rate(client);
     RETURN client;
 END;
 $$;
@@ -153,6 +154,42 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.begin_delivery(bigint, integer) TO geomill_worker;
+
+-- platform.begin_submission: one submitting transaction at a time for a client whose requests are limited.
+--
+-- Guarantees  Before any row of a request is locked: who waits here holds none of the rows that the other may want.
+-- Locks       quota (advisory, of the client), where there is a limit.
+CREATE OR REPLACE FUNCTION platform.begin_submission(client platform.clients)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF client.requests_per_day IS NOT NULL OR client.concurrent_requests IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(71108, hashtext(client.client_id));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.begin_submission(platform.clients) TO geomill_api;
+
+-- platform.calls_by_hour: calls between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.calls_by_hour(since timestamptz, until timestamptz)
+RETURNS TABLE (hour timestamptz, client_id varchar, function_name varchar, calls bigint, made bigint)
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH added AS (SELECT coalesce(max(h.hour) + interval '1 hour', '-infinity') AS until FROM app.call_hours AS h)
+    SELECT h.hour, h.client_id, h.function_name, h.calls, h.made FROM app.call_hours AS h
+     WHERE h.hour >= calls_by_hour.since AND h.hour < calls_by_hour.until
+     UNION ALL
+    SELECT date_trunc('hour', a.created_at, 'UTC'), a.client_id, a.function_name, count(*), count(*) FILTER (WHERE a.made)
+      FROM app.api_requests AS a, added
+     WHERE a.created_at >= greatest(calls_by_hour.since, added.until) AND a.created_at < calls_by_hour.until
+     GROUP BY 1, 2, 3;
+$$;
 
 -- platform.cancel_request: end a request now; its running job ends with it, and what it left behind is removed.
 --
@@ -288,6 +325,11 @@ BEGIN
             problems := problems || inferred.problem;
         END IF;
     END IF;
+    IF NOT client.allowed_request_types ? wanted.request_type::text THEN
+        problems := problems || app.problem('REQUEST_TYPE_NOT_ALLOWED', 'user', 'request_type', to_jsonb(wanted.request_type),
+            format('%s requests are not open to you', wanted.request_type), 'ask your administrator, or submit one of: '
+            || (SELECT string_agg(t.value, ', ') FROM jsonb_array_elements_text(client.allowed_request_types) AS t));
+    END IF;
     problems := problems || platform.source_problems(client.client_id, check_request.source_path, wanted.request_type);
     config := platform.check_config(wanted.request_type, check_request.processing_config);
     problems := problems || config.problems;
@@ -318,6 +360,50 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.check_request(platform.clients, text, text, text, text, text, jsonb, text, text) TO geomill_api;
+
+-- platform.configure_client: what a client may, and how much of it: settings as codegen/messages/client.py names them.
+--
+-- Keys that are left out stay as they are; NULL is no limit, or all types. Returns the whole configuration, so that
+-- configure_client(client, '{}') shows it. Collections are for requests to come: what exists keeps its own.
+--
+-- Guarantees  In force for the next call of the client. Every problem of the settings at once.
+-- Locks       client row.
+-- Errors      GM404 no such client · GM422 an unknown key, a value refused · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.configure_client(client_id text, settings jsonb DEFAULT '{}')
+RETURNS jsonb
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client platform.clients;
+    before jsonb;
+    filled jsonb;
+    problems jsonb;
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM platform.require_known_client(configure_client.client_id);
+    SELECT c.* INTO client FROM platform.clients AS c WHERE c.client_id = configure_client.client_id FOR NO KEY UPDATE;
+    before := jsonb_build_object(
+        'title', client.title, 'is_active', client.is_active, 'priority', client.priority, 'allowed_request_types', client.allowed_request_types,
+        'vector_collection', client.vector_collection, 'raster_collection', client.raster_collection,
+        'calls_per_minute', client.calls_per_minute, 'requests_per_day', client.requests_per_day,
+        'concurrent_requests', client.concurrent_requests, 'bytes_per_day', client.bytes_per_day);
+    SELECT v.filled, v.problems INTO filled, problems
+      FROM platform.validate_client_settings(CASE jsonb_typeof(settings) WHEN 'object' THEN before || settings ELSE coalesce(settings, 'null') END) AS v;
+    PERFORM app.raise_problems('GM422', problems);
+    UPDATE platform.clients AS c
+       SET title = filled ->> 'title', is_active = (filled ->> 'is_active')::boolean, priority = (filled ->> 'priority')::integer,
+           allowed_request_types = nullif(filled -> 'allowed_request_types', 'null'),
+           vector_collection = filled ->> 'vector_collection', raster_collection = filled ->> 'raster_collection',
+           calls_per_minute = (filled ->> 'calls_per_minute')::integer, requests_per_day = (filled ->> 'requests_per_day')::integer,
+           concurrent_requests = (filled ->> 'concurrent_requests')::integer, bytes_per_day = (filled ->> 'bytes_per_day')::bigint
+     WHERE c.client_id = client.client_id AND filled <> before;
+    RETURN filled || jsonb_build_object('client_id', client.client_id, 'login_role', client.login_role, 'prefix', client.prefix);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.configure_client(text, jsonb) TO geomill_admin;
 
 -- platform.content_hash: the SHA-256 of what was asked, so that the same content resubmitted is the same request.
 --
@@ -632,7 +718,7 @@ $$;
 -- stac_metadata, metadata; what the revision before published is discarded. After a failure or a cancellation readers see
 -- what they saw before, and what this revision left behind is discarded.
 --
--- Guarantees  Status, result, the row of webhook_deliveries and the job that delivers it commit together. NOTIFY
+-- Guarantees  Status, result, the row of the ledger (platform.outcomes), the row of webhook_deliveries and the job that delivers it commit together. NOTIFY
 --             geomill_requests carries the request's id and nothing else.
 -- Locks       none of its own; the caller holds the request row.
 CREATE OR REPLACE FUNCTION platform.end_request(request_id text, status platform.request_status, error jsonb)
@@ -665,6 +751,7 @@ BEGIN
            callback_status = CASE WHEN r.callback_url IS NULL THEN NULL ELSE 'pending'::platform.delivery_status END
      WHERE r.request_id = end_request.request_id
     RETURNING r.* INTO request;
+    PERFORM platform.record_outcome(request, result.metadata);
 
     IF request.callback_url IS NOT NULL THEN
         -- A revision ends twice only where an operator took up its job again: the client is then told of the new end.
@@ -1298,8 +1385,8 @@ BEGIN
     named.stac_collection := CASE
         WHEN asked_collection IS NOT NULL THEN client.prefix || '_' || asked_collection
         WHEN existing.request_type = wanted.request_type THEN existing.stac_collection
-        WHEN wanted.request_type = 'vector'::platform.request_type THEN client.prefix || '_vectors'
-        WHEN wanted.request_type = 'raster'::platform.request_type THEN client.prefix || '_rasters'
+        WHEN wanted.request_type = 'vector'::platform.request_type THEN client.prefix || '_' || client.vector_collection
+        WHEN wanted.request_type = 'raster'::platform.request_type THEN client.prefix || '_' || client.raster_collection
         WHEN EXISTS (SELECT FROM platform.requests AS r WHERE r.request_type = 'collection'::platform.request_type
                         AND r.stac_collection = own_name AND r.request_id <> wanted.request_id) THEN left(own_name, 91) || '_' || short_id
         ELSE own_name
@@ -1309,7 +1396,7 @@ BEGIN
             format('with its prefix the collection''s name has %s characters', length(named.stac_collection)),
             format('give at most %s characters', 99 - length(client.prefix)));
     ELSIF wanted.request_type = 'collection'::platform.request_type AND (
-              asked_collection IN ('vectors', 'rasters')
+              asked_collection IN ('vectors', 'rasters', client.vector_collection, client.raster_collection)
               OR EXISTS (SELECT FROM platform.requests AS r WHERE r.request_type = 'collection'::platform.request_type
                             AND r.stac_collection = named.stac_collection AND r.request_id <> wanted.request_id)) THEN
         problems := problems || app.problem('COLLECTION_TAKEN', 'user', 'processing_config.stac_collection', to_jsonb(asked_collection),
@@ -1352,6 +1439,21 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.name_request(platform.requests, platform.clients) TO geomill_api;
+
+-- platform.outcomes_by_hour: what ended between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.outcomes_by_hour(since timestamptz, until timestamptz)
+RETURNS SETOF platform.outcome_hours
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH added AS (SELECT coalesce(max(h.hour) + interval '1 hour', '-infinity') AS until FROM platform.outcome_hours AS h)
+    SELECT h.* FROM platform.outcome_hours AS h WHERE h.hour >= outcomes_by_hour.since AND h.hour < outcomes_by_hour.until
+     UNION ALL
+    SELECT s.* FROM added CROSS JOIN LATERAL platform.sum_outcomes(greatest(outcomes_by_hour.since, added.until), outcomes_by_hour.until) AS s;
+$$;
 
 -- platform.record_call: one row of app.api_requests for a call of the public API.
 --
@@ -1423,6 +1525,28 @@ BEGIN
 END;
 $$;
 
+-- platform.record_outcome: one row of the ledger for a revision that has ended.
+--
+-- Guarantees  In the transaction of the end. What workers did not report is NULL; what they report wrongly fails nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.record_outcome(request platform.requests, metadata jsonb)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
+AS $$
+DECLARE
+    said_bytes CONSTANT text := coalesce(metadata #>> '{vector,source,bytes}', metadata #>> '{cog,source,size}', metadata #>> '{validation,source,size}', metadata #>> '{source,bytes}');
+    said_checksum CONSTANT text := coalesce(metadata #>> '{vector,source,sha256}', metadata #>> '{cog,source,checksum}', metadata #>> '{validation,source,checksum}');
+BEGIN
+    INSERT INTO platform.outcomes (client_id, request_id, revision, request_type, status, error_category, seconds, source_bytes, source_checksum, ended_at)
+    VALUES (request.client_id, request.request_id, request.revision, request.request_type, request.status, left(request.error ->> 'category', 20),
+            greatest(extract(epoch FROM request.completed_at - coalesce(request.started_at, request.created_at)), 0),
+            CASE WHEN said_bytes ~ '^[0-9]{1,18}$' THEN said_bytes::bigint END,
+            CASE WHEN said_checksum ~ '^(1220)?[0-9a-f]{64}$' THEN right(said_checksum, 64) END, request.completed_at);
+END;
+$$;
+
 -- platform.record_rejects: rows of a source that could not be ingested, and why, where their client can read them.
 --
 -- A worker calls it among the effects of a task, so that rejects and rows become visible together, once.
@@ -1466,6 +1590,23 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.record_rejects(bigint, integer, text, jsonb) TO geomill_worker;
+
+-- platform.record_submission: one row of app.api_requests for a call that asks for work, and whether it made a request or a revision.
+--
+-- Guarantees  Written with the call it records: a call that is refused leaves no row, and is not counted.
+-- Locks       none.
+-- SECURITY DEFINER: the API role has no right on any table of app.
+CREATE OR REPLACE FUNCTION platform.record_submission(client_id text, function_name text, request_id text, made boolean)
+RETURNS void
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO app.api_requests (client_id, function_name, request_id, key_id, made, created_at)
+    VALUES (record_submission.client_id, record_submission.function_name, record_submission.request_id, (platform.shown_key()).key_id,
+            record_submission.made, app.clock());
+$$;
+GRANT EXECUTE ON FUNCTION platform.record_submission(text, text, text, boolean) TO geomill_api;
 
 -- platform.recover_from_wipe: the engine's tables were made anew, and every job is gone: what platform owes is taken up again.
 --
@@ -1529,7 +1670,8 @@ GRANT EXECUTE ON FUNCTION platform.redeliver_webhook(bigint) TO geomill_admin;
 
 -- platform.refuse: raise a request's problems, all at once, under the SQLSTATE that fits them.
 --
--- Problems of one kind have that kind's state: GM400 text that is not JSON, GM403 only sources outside the roots, GM409
+-- Problems of one kind have that kind's state: GM400 text that is not JSON, GM403 only what is not open to the client (sources outside the
+-- roots, types of request), GM409
 -- only what another request stands in the way of. Values of any other kind, and mixtures, are GM422.
 --
 -- Guarantees  Returns only where there is no problem.
@@ -1546,7 +1688,7 @@ BEGIN
     states := ARRAY(
         SELECT DISTINCT CASE
                WHEN p.problem ->> 'code' = 'MALFORMED' THEN 'GM400'
-               WHEN p.problem ->> 'code' = 'SOURCE_OUTSIDE_ROOTS' THEN 'GM403'
+               WHEN p.problem ->> 'code' IN ('SOURCE_OUTSIDE_ROOTS', 'REQUEST_TYPE_NOT_ALLOWED') THEN 'GM403'
                WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN') THEN 'GM409'
                ELSE 'GM422' END
           FROM jsonb_array_elements(problems) AS p (problem));
@@ -1569,6 +1711,21 @@ BEGIN
     PERFORM app.raise_problems('GM401', app.problem('NOT_A_CLIENT', 'user', NULL, NULL,
         format('login %I is no active client of geomill', session_user),
         'connect with your client''s own login, which an administrator makes a client with platform.create_client; through a gateway, show a key that may call this'));
+END;
+$$;
+
+-- platform.refuse_over_limit: the one refusal of a client that is over a limit of its configuration.
+--
+-- Locks       none.
+-- Errors      GM429.
+CREATE OR REPLACE FUNCTION platform.refuse_over_limit(code text, setting text, allowed bigint, remediation text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM app.raise_problems('GM429', app.problem(code, 'user', NULL, jsonb_build_object('limit', setting, 'allowed', allowed),
+        format('the limit %s of %s is reached', setting, allowed), remediation, true));
 END;
 $$;
 
@@ -1752,6 +1909,75 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.require_limit(integer) TO geomill_api;
 
+-- platform.require_quota: refuse to make a request or a revision where its client is over a limit.
+--
+-- A client with a limit submits one transaction at a time, by a lock of its own, so that of many submissions at the same moment
+-- none passes because the others are not to be seen yet. A client without limits takes no lock and counts nothing.
+--
+-- Guarantees  requests_per_day and concurrent_requests are never exceeded. bytes_per_day is what has been ingested; what runs
+--             is not known yet, and may exceed it.
+-- Locks       quota (advisory, of the client), before any row of a request.
+-- Errors      GM429.
+-- SECURITY DEFINER: the API role has no right on the ledgers.
+CREATE OR REPLACE FUNCTION platform.require_quota(client platform.clients)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    since CONSTANT timestamptz := app.clock() - interval '1 day';
+    first_made timestamptz;
+BEGIN
+    IF client.concurrent_requests <= (
+        SELECT count(*) FROM (SELECT FROM platform.requests AS r
+                               WHERE r.client_id = client.client_id AND r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) LIMIT client.concurrent_requests) AS o) THEN
+        PERFORM platform.refuse_over_limit('TOO_MANY_OPEN_REQUESTS', 'concurrent_requests', client.concurrent_requests,
+            'wait until one of your requests has ended, or cancel one');
+    END IF;
+    -- The oldest of as many as are allowed: while that is young, there is no room for another.
+    SELECT a.created_at INTO first_made FROM app.api_requests AS a
+     WHERE client.requests_per_day IS NOT NULL AND a.client_id = client.client_id AND a.made
+     ORDER BY a.created_at DESC OFFSET client.requests_per_day - 1 LIMIT 1;
+    IF first_made > since THEN
+        PERFORM platform.refuse_over_limit('TOO_MANY_REQUESTS', 'requests_per_day', client.requests_per_day,
+            format('submit again in %s seconds', ceil(extract(epoch FROM first_made - since))));
+    END IF;
+    IF client.bytes_per_day <= (SELECT sum(o.source_bytes) FROM platform.outcomes AS o WHERE o.client_id = client.client_id AND o.ended_at > since) THEN
+        PERFORM platform.refuse_over_limit('TOO_MANY_BYTES', 'bytes_per_day', client.bytes_per_day,
+            'submit again when what you had ingested is a day ago');
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.require_quota(platform.clients) TO geomill_api;
+
+-- platform.require_rate: refuse a call where its client has made as many in this minute as it may.
+--
+-- Guarantees  Costs nothing where there is no limit, and one walk of as many index entries as are allowed where there is. Calls
+--             at the same moment do not see each other: by as many as are under way at once the limit may be exceeded.
+-- Locks       none.
+-- Errors      GM429.
+CREATE OR REPLACE FUNCTION platform.require_rate(client platform.clients)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    since CONSTANT timestamptz := app.clock() - interval '1 minute';
+    first_call timestamptz;
+BEGIN
+    IF client.calls_per_minute IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT a.created_at INTO first_call FROM app.api_requests AS a
+     WHERE a.client_id = client.client_id ORDER BY a.created_at DESC OFFSET client.calls_per_minute - 1 LIMIT 1;
+    IF first_call > since THEN
+        PERFORM platform.refuse_over_limit('TOO_MANY_CALLS', 'calls_per_minute', client.calls_per_minute,
+            format('call again in %s seconds', ceil(extract(epoch FROM first_call - since))));
+    END IF;
+END;
+$$;
+
 -- platform.require_request: one request of a client.
 --
 -- Guarantees  Another client's id and an id that does not exist are the same: the same error, word for word.
@@ -1826,6 +2052,7 @@ DECLARE
     client CONSTANT platform.clients := platform.begin_call('retry_request');
     request platform.requests := platform.require_request(client, retry_request.request_id);
 BEGIN
+    PERFORM platform.begin_submission(client);
     -- A running request's row is left alone: the end of its job would have to wait for it.
     IF request.status IN ('failed'::platform.request_status, 'cancelled'::platform.request_status) THEN
         SELECT r.* INTO request FROM platform.requests AS r WHERE r.client_id = client.client_id AND r.request_id = request.request_id FOR UPDATE;
@@ -1835,8 +2062,9 @@ BEGIN
             format('request %s is %s', request.request_id, request.status),
             'only a failed or cancelled request is retried; to process a completed one anew, submit it with processing_config.overwrite true'));
     END IF;
+    PERFORM platform.require_quota(client);
     PERFORM platform.start_revision(request);
-    PERFORM platform.record_call(client.client_id, 'retry_request', request.request_id);
+    PERFORM platform.record_submission(client.client_id, 'retry_request', request.request_id, true);
     RETURN platform.status_document(client, request.request_id);
 END;
 $$;
@@ -2494,7 +2722,7 @@ GRANT EXECUTE ON FUNCTION platform.status_document(platform.clients, text) TO ge
 --             With dry_run nothing is written; the warnings name what would be made.
 -- Locks       request row (FOR UPDATE) before its new job is made. A job's locks come before its request's row
 --             everywhere else, and a request whose jobs still run is never locked here.
--- Errors      GM409 other content without overwrite, or while it runs; a name taken · GM503 lost every race for a name.
+-- Errors      GM429 over a limit of its client · GM409 other content without overwrite, or while it runs; a name taken · GM503 lost every race for a name.
 CREATE OR REPLACE FUNCTION platform.submit_checked(wanted platform.requests, client platform.clients, dry_run boolean)
 RETURNS TABLE (request_id varchar, status text, created boolean, status_url text, revision integer, warnings jsonb)
 LANGUAGE plpgsql
@@ -2549,6 +2777,7 @@ BEGIN
             RETURN;
         END IF;
 
+        PERFORM platform.require_quota(client);
         IF existing.request_id IS NOT NULL THEN
             named.table_name := platform.reserve_table(named);
             PERFORM platform.start_revision(named);
@@ -2622,6 +2851,7 @@ $$;
 -- Locks       as platform.submit_checked.
 -- Errors      GM400 a list of sources that is not JSON · GM401 no active client · GM403 a source outside the client's roots ·
 --             GM409 other content, or a name that is taken · GM422 anything else that is wrong, and mixtures ·
+--             GM429 over a limit ·
 --             GM503 try again · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
 CREATE OR REPLACE FUNCTION platform.submit_request(
@@ -2641,8 +2871,17 @@ BEGIN
         client, submit_request.dataset_id, submit_request.resource_id, submit_request.version_id, submit_request.source_path,
         submit_request.request_type, submit_request.processing_config, submit_request.callback_url, submit_request.client_request_id);
     PERFORM platform.refuse(checked.problems);
-    PERFORM platform.record_call(client.client_id, 'submit_request', (checked.wanted).request_id);
-    RETURN QUERY SELECT s.* FROM platform.submit_checked(checked.wanted, client, coalesce(submit_request.dry_run, false)) AS s;
+    IF NOT coalesce(submit_request.dry_run, false) THEN
+        PERFORM platform.begin_submission(client);
+    END IF;
+    SELECT s.* INTO STRICT request_id, status, created, status_url, revision, warnings
+      FROM platform.submit_checked(checked.wanted, client, coalesce(submit_request.dry_run, false)) AS s;
+    IF submit_request.dry_run THEN
+        PERFORM platform.record_call(client.client_id, 'submit_request', request_id);
+    ELSE
+        PERFORM platform.record_submission(client.client_id, 'submit_request', request_id, created);
+    END IF;
+    RETURN NEXT;
 END;
 $$;
 ALTER FUNCTION platform.submit_request(text, text, text, text, text, jsonb, text, text, boolean) OWNER TO geomill_api;
@@ -2669,6 +2908,7 @@ DECLARE
     checked record;
     problems jsonb := '[]'::jsonb;
     wanted platform.requests[];
+    answer jsonb;
     answers jsonb := '{}'::jsonb;
     place integer;
 BEGIN
@@ -2703,11 +2943,13 @@ BEGIN
     END LOOP;
     PERFORM platform.refuse(problems);
 
+    PERFORM platform.begin_submission(client);
     -- One after another, for each may find what the one before it made.
     FOR place IN SELECT n.nth FROM generate_subscripts(wanted, 1) AS n (nth)
                   ORDER BY (wanted[n.nth]).dataset_id COLLATE "C", (wanted[n.nth]).resource_id COLLATE "C", (wanted[n.nth]).version_id COLLATE "C", n.nth LOOP
-        PERFORM platform.record_call(client.client_id, 'submit_requests', wanted[place].request_id);
-        answers := answers || jsonb_build_object(place, (SELECT to_jsonb(s) FROM platform.submit_checked(wanted[place], client, false) AS s));
+        answer := (SELECT to_jsonb(s) FROM platform.submit_checked(wanted[place], client, false) AS s);
+        PERFORM platform.record_submission(client.client_id, 'submit_requests', wanted[place].request_id, (answer ->> 'created')::boolean);
+        answers := answers || jsonb_build_object(place, answer);
     END LOOP;
     RETURN QUERY
     SELECT (a.value ->> 'request_id')::varchar, a.value ->> 'status', (a.value ->> 'created')::boolean, a.value ->> 'status_url',
@@ -2740,6 +2982,30 @@ AS $$
         CASE WHEN for_request IS NULL THEN 1 ELSE submit_unpublish.revision END, request.correlation_id)
       FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)
      WHERE u.request_type = request.request_type;
+$$;
+
+-- platform.sum_outcomes: the ledger between two moments, added up by hour, client and type of request.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.sum_outcomes(since timestamptz, until timestamptz)
+RETURNS SETOF platform.outcome_hours
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT date_trunc('hour', o.ended_at, 'UTC'), o.client_id, o.request_type,
+           count(*) FILTER (WHERE o.status = 'completed'::platform.request_status),
+           count(*) FILTER (WHERE o.status = 'completed_with_errors'::platform.request_status),
+           count(*) FILTER (WHERE o.status = 'failed'::platform.request_status),
+           count(*) FILTER (WHERE o.status = 'failed'::platform.request_status AND o.error_category IS DISTINCT FROM 'user' AND o.error_category IS DISTINCT FROM 'data'),
+           count(*) FILTER (WHERE o.status = 'cancelled'::platform.request_status),
+           count(*) FILTER (WHERE s.succeeded AND o.seconds <= 300),
+           coalesce(sum(o.seconds) FILTER (WHERE s.succeeded), 0),
+           coalesce(sum(o.source_bytes), 0)::bigint
+      FROM platform.outcomes AS o
+     CROSS JOIN LATERAL (SELECT o.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status) AS succeeded) AS s
+     WHERE o.ended_at >= sum_outcomes.since AND o.ended_at < sum_outcomes.until
+     GROUP BY 1, 2, 3;
 $$;
 
 -- platform.table_holder: which request a name in schema geo belongs to.
@@ -2950,6 +3216,56 @@ BEGIN
     RETURN NEW;
 END;
 $$;
+
+-- platform.usage: what clients asked for and what became of it, by client and day (UTC), newest day first.
+--
+-- Guarantees  Whole hours are read from sums, the hours since from the ledgers: the same numbers, at a cost that does not grow
+--             with the calls. Refused calls leave no row and are not counted.
+-- Locks       none.
+-- Errors      GM422 from_day after to_day.
+-- SECURITY DEFINER: administrators may not read every table.
+CREATE OR REPLACE FUNCTION platform.usage(
+    INOUT client_id text DEFAULT NULL, from_day date DEFAULT NULL, to_day date DEFAULT NULL,
+    OUT day date, OUT calls bigint, OUT requests_made bigint, OUT completed bigint, OUT completed_with_errors bigint, OUT failed bigint,
+    OUT cancelled bigint, OUT source_bytes bigint, OUT average_seconds numeric
+)
+RETURNS SETOF record
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted CONSTANT text := usage.client_id;
+    today CONSTANT date := (app.clock() AT TIME ZONE 'UTC')::date;
+    first_day CONSTANT date := coalesce(usage.from_day, least(today, usage.to_day) - 30);
+    last_day CONSTANT date := coalesce(usage.to_day, greatest(today, usage.from_day));
+    since CONSTANT timestamptz := first_day::timestamp AT TIME ZONE 'UTC';
+    until CONSTANT timestamptz := (last_day + 1)::timestamp AT TIME ZONE 'UTC';
+BEGIN
+    IF first_day > last_day THEN
+        PERFORM app.raise_problems('GM422', app.problem('OUT_OF_RANGE', 'user', 'from_day', to_jsonb(first_day),
+            format('from_day %s is after to_day %s', first_day, last_day), 'give the first day and the last'));
+    END IF;
+    RETURN QUERY
+    WITH called AS (
+        SELECT h.client_id, h.hour, sum(h.calls) AS calls, sum(h.made) AS made
+          FROM platform.calls_by_hour(since, until) AS h GROUP BY h.client_id, h.hour
+    ), ended AS (
+        SELECT h.client_id, h.hour, sum(h.completed) AS completed, sum(h.completed_with_errors) AS with_errors, sum(h.failed) AS failed,
+               sum(h.cancelled) AS cancelled, sum(h.source_bytes) AS bytes, sum(h.seconds) AS seconds
+          FROM platform.outcomes_by_hour(since, until) AS h GROUP BY h.client_id, h.hour
+    )
+    SELECT coalesce(c.client_id, e.client_id)::text, (coalesce(c.hour, e.hour) AT TIME ZONE 'UTC')::date,
+           coalesce(sum(c.calls), 0)::bigint, coalesce(sum(c.made), 0)::bigint, coalesce(sum(e.completed), 0)::bigint,
+           coalesce(sum(e.with_errors), 0)::bigint, coalesce(sum(e.failed), 0)::bigint, coalesce(sum(e.cancelled), 0)::bigint,
+           coalesce(sum(e.bytes), 0)::bigint, round((sum(e.seconds) / nullif(sum(e.completed + e.with_errors), 0))::numeric, 3)
+      FROM called AS c FULL JOIN ended AS e ON e.client_id = c.client_id AND e.hour = c.hour
+     WHERE wanted IS NULL OR coalesce(c.client_id, e.client_id) = wanted
+     GROUP BY 1, 2 ORDER BY 2 DESC, 1;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.usage(text, date, date) TO geomill_admin;
 
 -- platform.warning: something the client should know that stands in nobody's way.
 --

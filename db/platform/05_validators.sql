@@ -734,3 +734,137 @@ AS $$
  "type": "object"
 }'::pg_catalog.jsonb, value, 'processing_config') AS c;
 $$;
+
+-- platform.validate_client_settings: whether a value is valid settings, generated from codegen.messages.client.ClientSettings.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.validate_client_settings(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Everything about a client but its identity, its roots and its secrets.",
+ "properties": {
+  "title": {
+   "description": "Name for people",
+   "maxLength": 200,
+   "minLength": 1,
+   "type": "string"
+  },
+  "is_active": {
+   "default": true,
+   "description": "False refuses every call",
+   "type": "boolean"
+  },
+  "priority": {
+   "default": 0,
+   "description": "Priority of requests that name none",
+   "maximum": 100,
+   "minimum": -100,
+   "type": "integer"
+  },
+  "allowed_request_types": {
+   "anyOf": [
+    {
+     "items": {
+      "enum": [
+       "vector",
+       "raster",
+       "collection"
+      ],
+      "type": "string"
+     },
+     "maxItems": 3,
+     "minItems": 1,
+     "type": "array"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Types of requests that it may submit; NULL: all"
+  },
+  "vector_collection": {
+   "default": "vectors",
+   "description": "Default STAC collection of vector requests, below its prefix",
+   "maxLength": 60,
+   "minLength": 1,
+   "pattern": "^[a-z0-9][a-z0-9_-]*$",
+   "type": "string"
+  },
+  "raster_collection": {
+   "default": "rasters",
+   "description": "Default STAC collection of raster requests, below its prefix",
+   "maxLength": 60,
+   "minLength": 1,
+   "pattern": "^[a-z0-9][a-z0-9_-]*$",
+   "type": "string"
+  },
+  "calls_per_minute": {
+   "anyOf": [
+    {
+     "maximum": 100000,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Calls of the API in a minute, of any function; NULL: no limit"
+  },
+  "requests_per_day": {
+   "anyOf": [
+    {
+     "maximum": 100000,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Requests and revisions made in 24 hours; NULL: no limit"
+  },
+  "concurrent_requests": {
+   "anyOf": [
+    {
+     "maximum": 100000,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Requests that are open at the same time; NULL: no limit"
+  },
+  "bytes_per_day": {
+   "anyOf": [
+    {
+     "maximum": 9007199254740992,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Bytes of source ingested in 24 hours, after which no request is taken; NULL: no limit"
+  }
+ },
+ "required": [
+  "title"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'settings') AS c;
+$$;

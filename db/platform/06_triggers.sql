@@ -43,6 +43,20 @@ CREATE OR REPLACE TRIGGER trg_webhook_deliveries_status AFTER UPDATE OF status O
     END)
     EXECUTE FUNCTION platform.refuse_transition('status');
 
+CREATE OR REPLACE TRIGGER trg_outcomes_status AFTER UPDATE OF status ON platform.outcomes
+    FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
+        WHEN OLD.status = 'pending' THEN NEW.status IN ('processing', 'completed', 'completed_with_errors', 'failed', 'cancelled')
+        WHEN OLD.status = 'processing' THEN NEW.status IN ('pending', 'completed', 'completed_with_errors', 'failed', 'cancelled')
+        WHEN OLD.status = 'completed' THEN NEW.status IN ('pending', 'processing', 'unpublished')
+        WHEN OLD.status = 'completed_with_errors' THEN NEW.status IN ('pending', 'processing', 'unpublished')
+        WHEN OLD.status = 'failed' THEN NEW.status IN ('pending', 'processing', 'unpublished')
+        WHEN OLD.status = 'cancelled' THEN NEW.status IN ('pending', 'processing', 'unpublished')
+        WHEN OLD.status = 'unpublished' THEN NEW.status IN ('pending', 'processing')
+        ELSE false
+    END)
+    EXECUTE FUNCTION platform.refuse_transition('status');
+
 CREATE OR REPLACE TRIGGER trg_published_collections_updated_at BEFORE UPDATE ON platform.published_collections
     FOR EACH ROW EXECUTE FUNCTION platform.update_updated_at_column();
 

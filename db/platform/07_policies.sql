@@ -64,6 +64,18 @@ ALTER TABLE platform.webhook_deliveries FORCE ROW LEVEL SECURITY;
 CREATE POLICY engine ON platform.webhook_deliveries FOR ALL TO geomill_owner USING (true);
 CREATE POLICY operators ON platform.webhook_deliveries FOR SELECT TO geomill_admin USING (true);
 
+ALTER TABLE platform.outcomes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.outcomes FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.outcomes FOR ALL TO geomill_owner USING (true);
+CREATE POLICY operators ON platform.outcomes FOR SELECT TO geomill_admin USING (true);
+
+ALTER TABLE platform.outcome_hours ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.outcome_hours FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.outcome_hours FOR ALL TO geomill_owner USING (true);
+CREATE POLICY operators ON platform.outcome_hours FOR SELECT TO geomill_admin USING (true);
+
 ALTER TABLE platform.published_collections ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.published_collections FORCE ROW LEVEL SECURITY;
 

@@ -88,6 +88,13 @@ def test_a_retry_is_made_once(admin: psycopg.Connection[Any], client: Any) -> No
     assert value(admin, "SELECT revision FROM platform.requests") == 2
 
 
+def test_of_32_submissions_as_many_pass_as_may_be_open(admin: psycopg.Connection[Any], client: Any) -> None:
+    admin.execute("SELECT platform.configure_client(%s, %s)", (CLIENT, Jsonb({"concurrent_requests": 5})))
+    outcomes = together(client, [submit(f"d{n}") for n in range(32)])
+    assert Counter(outcome.sqlstate for outcome in outcomes) == {None: 5, "GM429": 27}
+    assert value(admin, "SELECT count(*) FROM platform.requests") == 5
+
+
 def test_two_clients_never_share_a_table(engine_database: Database, admin: psycopg.Connection[Any]) -> None:
     other = f"racer_{engine_database.name[-8:]}"
     role = sql.Identifier(other)

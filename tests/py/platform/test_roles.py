@@ -67,7 +67,8 @@ EXECUTES: Mapping[Role, str] = {
         app.resume_task_type app.retention_policy app.retry_job app.run_janitor app.running_tasks app.schedule_job
         app.set_cap app.set_retention app.stage_errors app.stage_results app.stuck_jobs app.submit_job app.submit_job_with_options
         app.throughput app.transactions app.unschedule_job app.waiting app.why platform.allow_source_root platform.create_client
-        platform.create_api_key platform.health platform.list_api_keys platform.list_deliveries platform.redeliver_webhook
+        platform.create_api_key platform.configure_client platform.health platform.list_api_keys platform.usage
+        platform.list_deliveries platform.redeliver_webhook
         platform.revoke_api_key platform.rotate_api_key platform.rotate_webhook_secret
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
@@ -77,7 +78,8 @@ EXECUTES: Mapping[Role, str] = {
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
         platform.list_requests platform.name_request
-        platform.record_call platform.refuse platform.request_id platform.request_progress platform.require_client platform.begin_call
+        platform.begin_submission platform.record_call platform.record_submission platform.refuse platform.require_quota
+        platform.request_id platform.request_progress platform.require_client platform.begin_call
         platform.require_ended platform.require_limit platform.require_request platform.reserve_table platform.retry_request
         platform.search_items platform.slug platform.source_path_problems platform.source_problems platform.stac_search
         platform.start_jobs platform.start_revision platform.start_unpublish platform.status_document platform.submit_checked
@@ -97,9 +99,11 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "worker": {H3: WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
+        "app.call_hours": READS,
         "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
-        "platform.key_events platform.rebuilds platform.requests platform.webhook_deliveries": READS,
+        "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
+        "platform.key_events platform.outcomes platform.outcome_hours": READS,
         H3: READS,
         "h3.statistics h3.categories": READS,
     },
