@@ -29,7 +29,6 @@ _WORD_OF_KIND: dict[Kind, str] = {
     "multispectral": "Multispectral image",
     "continuous": "Continuous values",
     "dem": "Elevation",
-    "vegetation_index": "Vegetation or water index",
     "categorical": "Classes",
     "mask": "Mask",
 }

@@ -41,10 +41,14 @@ class Source:
     name: str
     size: int
     archive: Archive | None = None
+    folder: tuple[Path, ...] = ()
+    """The files of a folder, where it is one and whoever opened it takes those."""
 
     def extract(self) -> list[Path]:
-        """The files of the archive, extracted to a folder of their own; without an archive, the file itself."""
-        return [self.path] if self.archive is None else self.archive.extract()
+        """The files of the archive, extracted to a folder of their own; those of a folder; else the file itself."""
+        if self.archive is not None:
+            return self.archive.extract()
+        return list(self.folder) or [self.path]
 
     def close(self) -> None:
         """Remove what was extracted."""
@@ -164,9 +168,16 @@ class Storage:
 
     # Sources
 
-    def open_source(self, source_path: str, roots: Sequence[str]) -> Source:
-        """The file at a path that a stranger named, if it lies below an allowed root once links are resolved."""
+    def open_source(self, source_path: str, roots: Sequence[str], *, folders: bool = False) -> Source:
+        """The file at a path that a stranger named, if it lies below an allowed root once links are resolved.
+
+        With `folders` also a folder, for formats that are one: its files, links among them refused.
+        """
         real = _resolve(source_path, roots)
+        if folders and real.is_dir():
+            files = _files_of(real, source_path)
+            size = sum(file.stat().st_size for file in files)
+            return Source(path=real, name=PurePosixPath(_local(source_path)).name, size=size, folder=files)
         if not real.is_file():
             raise _refused(
                 source_path,
@@ -209,6 +220,21 @@ class Storage:
                     source_path, "SOURCE_TOO_MANY", f"{source_path} holds more than {_MOST_LISTED} files", "Split the collection"
                 )
         return sorted(found)
+
+
+def _files_of(folder: Path, source_path: str) -> tuple[Path, ...]:
+    """The files in a folder and below it, by name."""
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        files += [Path(parent, name) for name in names]
+        links = [name for name in (*folders, *names) if Path(parent, name).is_symlink()]
+        if links:
+            raise _refused(source_path, "SOURCE_NOT_ALLOWED", f"{links[0]} is a link", "Put the file itself into the folder")
+        if len(files) > _MOST_LISTED:
+            raise _refused(source_path, "SOURCE_TOO_MANY", f"{source_path} holds more than {_MOST_LISTED} files", "Name one dataset")
+    if not files:
+        raise _refused(source_path, "SOURCE_EMPTY", f"{source_path} holds no file", "Upload the files again", category="data")
+    return tuple(sorted(files))
 
 
 def _parts(key: str) -> tuple[str, ...]:

@@ -61,6 +61,9 @@ class VectorConfig(CommonConfig):
     arcgis_mode: bool = Field(default=False, description="Call the geometry column shape, as ArcGIS Enterprise does")
     geometry_type: Literal["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRY"] | None = Field(default=None, description="Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only")
     keep_z: bool = Field(default=False, description="Keep Z coordinates")
+    latitude_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the latitude or northing; default: by its name")
+    longitude_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the longitude or easting; default: by its name")
+    wkt_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the geometry as WKT; default: by its name")
     indexes: list[Identifier] = Field(default_factory=list, max_length=20, description="Columns to index, by their names in the table")
     on_reject: Literal["quarantine", "fail"] = Field(default="quarantine", description="What a row that cannot be ingested means")
     max_rejects: int | None = Field(default=None, ge=0, le=2147483647, description="More rejected rows fail the request")
@@ -70,16 +73,9 @@ class VectorConfig(CommonConfig):
 class RasterOptions(Message):
     """How a COG is made."""
 
-    kind: Literal["rgb", "rgba", "multispectral", "continuous", "dem", "vegetation_index", "categorical", "mask"] | None = Field(default=None, description="What the raster shows; default: inferred, and recorded")
-    tier: Literal["visualization", "analysis", "archive"] = Field(default="analysis", description="What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller")
-    compression: Literal["deflate", "zstd", "lzw", "jpeg", "webp", "lerc", "none"] | None = Field(default=None, description="Compression; default by tier and kind")
-    quality: int | None = Field(default=None, ge=1, le=100, description="Of jpeg and webp; default 85")
-    max_error: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Greatest difference that lerc may make; default: none")
-    predictor: bool | None = Field(default=None, description="Compress differences instead of values; default by kind")
-    blocksize: int | None = Field(default=None, ge=128, le=4096, multiple_of=16, description="Width and height of a tile; default 512")
-    bigtiff: Literal["if_safer", "if_needed", "yes", "no"] | None = Field(default=None, description="Whether offsets have 64 bits; default if_safer")
+    kind: Literal["rgb", "rgba", "multispectral", "continuous", "dem", "categorical", "mask"] | None = Field(default=None, description="What the raster shows; default: inferred, and recorded")
+    compression: Literal["deflate", "zstd", "lzw", "jpeg", "webp", "lerc", "none"] | None = Field(default=None, description="Compression; default by kind")
     resampling: Literal["nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode", "rms", "gauss"] | None = Field(default=None, description="Resampling of the overviews; default by kind")
-    warp_resampling: Literal["nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode"] | None = Field(default=None, description="Resampling where it is reprojected; default by kind")
     target_crs: Crs | None = Field(default=None, description="Reproject to this CRS; default: keep the source's")
     nodata: float | None = Field(default=None, allow_inf_nan=False, description="Value that means no data, where the file does not say")
     band_names: list[str] | None = Field(default=None, min_length=1, description="Names of the bands, in order")

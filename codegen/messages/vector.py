@@ -35,6 +35,7 @@ class Chunk(Message):
 
     start: int | None = Field(default=None, ge=0, description="First feature id; NULL for the layer's beginning")
     end: int | None = Field(default=None, ge=0, description="Feature id after the last; NULL for the layer's end")
+    offset: int | None = Field(default=None, ge=0, description="Byte of the file at which the first feature begins, where parts are found so")
 
 
 class PlannedColumn(Message):
@@ -50,7 +51,7 @@ class SourceReport(Message):
 
     file: str = Field(max_length=1000, description="Name of the file that the request named")
     member: str | None = Field(default=None, description="Path of the dataset inside the archive, where it is one")
-    format: str = Field(max_length=50, description="Format, decided from the content: shp, gpkg, geojson, fgb")
+    format: str = Field(max_length=50, description="Format, decided from the content: shp, gpkg, geojson, fgb and so on")
     layer: str = Field(description="Layer")
     encoding: str | None = Field(default=None, description="Encoding to read text with, where the file does not say")
     crs: str = Field(max_length=50, description="EPSG:n, or a short name")
@@ -69,6 +70,7 @@ class VectorPlan(Message):
     features: int | None = Field(default=None, ge=0, description="Features in the layer; NULL where the file does not know")
     geometry_type: str = Field(description="Type of the geometry column, e.g. MULTIPOLYGONZ")
     columns: list[PlannedColumn] = Field(description="The source's columns, in its order")
+    reading: dict[str, str] = Field(default_factory=dict, description="How the file is read, where that had to be found out: delimiter, coordinate columns")
     batch_rows: int = Field(ge=1, description="Rows to hold in memory at a time")
     chunks: list[Chunk] = Field(min_length=1, description="Parts to load; each becomes a task")
     warnings: list[dict[str, Any]] = Field(default_factory=list, description="What the client should know")

@@ -260,6 +260,48 @@ AS $$
    "description": "Keep Z coordinates",
    "type": "boolean"
   },
+  "latitude_column": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Column of a CSV with the latitude or northing; default: by its name"
+  },
+  "longitude_column": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Column of a CSV with the longitude or easting; default: by its name"
+  },
+  "wkt_column": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Column of a CSV with the geometry as WKT; default: by its name"
+  },
   "indexes": {
    "default": [],
    "description": "Columns to index, by their names in the table",
@@ -560,7 +602,6 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
-      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -572,16 +613,6 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
-  },
-  "tier": {
-   "default": "analysis",
-   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
-   "enum": [
-    "visualization",
-    "analysis",
-    "archive"
-   ],
-   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -602,79 +633,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by tier and kind"
-  },
-  "quality": {
-   "anyOf": [
-    {
-     "maximum": 100,
-     "minimum": 1,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Of jpeg and webp; default 85"
-  },
-  "max_error": {
-   "anyOf": [
-    {
-     "exclusiveMinimum": 0,
-     "type": "number"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Greatest difference that lerc may make; default: none"
-  },
-  "predictor": {
-   "anyOf": [
-    {
-     "type": "boolean"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Compress differences instead of values; default by kind"
-  },
-  "blocksize": {
-   "anyOf": [
-    {
-     "maximum": 4096,
-     "minimum": 128,
-     "multipleOf": 16,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Width and height of a tile; default 512"
-  },
-  "bigtiff": {
-   "anyOf": [
-    {
-     "enum": [
-      "if_safer",
-      "if_needed",
-      "yes",
-      "no"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Whether offsets have 64 bits; default if_safer"
+   "description": "Compression; default by kind"
   },
   "resampling": {
    "anyOf": [
@@ -698,27 +657,6 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
-  },
-  "warp_resampling": {
-   "anyOf": [
-    {
-     "enum": [
-      "nearest",
-      "average",
-      "bilinear",
-      "cubic",
-      "cubicspline",
-      "lanczos",
-      "mode"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -968,7 +906,6 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
-      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -980,16 +917,6 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
-  },
-  "tier": {
-   "default": "analysis",
-   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
-   "enum": [
-    "visualization",
-    "analysis",
-    "archive"
-   ],
-   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -1010,79 +937,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by tier and kind"
-  },
-  "quality": {
-   "anyOf": [
-    {
-     "maximum": 100,
-     "minimum": 1,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Of jpeg and webp; default 85"
-  },
-  "max_error": {
-   "anyOf": [
-    {
-     "exclusiveMinimum": 0,
-     "type": "number"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Greatest difference that lerc may make; default: none"
-  },
-  "predictor": {
-   "anyOf": [
-    {
-     "type": "boolean"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Compress differences instead of values; default by kind"
-  },
-  "blocksize": {
-   "anyOf": [
-    {
-     "maximum": 4096,
-     "minimum": 128,
-     "multipleOf": 16,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Width and height of a tile; default 512"
-  },
-  "bigtiff": {
-   "anyOf": [
-    {
-     "enum": [
-      "if_safer",
-      "if_needed",
-      "yes",
-      "no"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Whether offsets have 64 bits; default if_safer"
+   "description": "Compression; default by kind"
   },
   "resampling": {
    "anyOf": [
@@ -1106,27 +961,6 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
-  },
-  "warp_resampling": {
-   "anyOf": [
-    {
-     "enum": [
-      "nearest",
-      "average",
-      "bilinear",
-      "cubic",
-      "cubicspline",
-      "lanczos",
-      "mode"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -1382,7 +1216,6 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
-      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -1394,16 +1227,6 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
-  },
-  "tier": {
-   "default": "analysis",
-   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
-   "enum": [
-    "visualization",
-    "analysis",
-    "archive"
-   ],
-   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -1424,79 +1247,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by tier and kind"
-  },
-  "quality": {
-   "anyOf": [
-    {
-     "maximum": 100,
-     "minimum": 1,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Of jpeg and webp; default 85"
-  },
-  "max_error": {
-   "anyOf": [
-    {
-     "exclusiveMinimum": 0,
-     "type": "number"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Greatest difference that lerc may make; default: none"
-  },
-  "predictor": {
-   "anyOf": [
-    {
-     "type": "boolean"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Compress differences instead of values; default by kind"
-  },
-  "blocksize": {
-   "anyOf": [
-    {
-     "maximum": 4096,
-     "minimum": 128,
-     "multipleOf": 16,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Width and height of a tile; default 512"
-  },
-  "bigtiff": {
-   "anyOf": [
-    {
-     "enum": [
-      "if_safer",
-      "if_needed",
-      "yes",
-      "no"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Whether offsets have 64 bits; default if_safer"
+   "description": "Compression; default by kind"
   },
   "resampling": {
    "anyOf": [
@@ -1520,27 +1271,6 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
-  },
-  "warp_resampling": {
-   "anyOf": [
-    {
-     "enum": [
-      "nearest",
-      "average",
-      "bilinear",
-      "cubic",
-      "cubicspline",
-      "lanczos",
-      "mode"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -1804,7 +1534,6 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
-      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -1816,16 +1545,6 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
-  },
-  "tier": {
-   "default": "analysis",
-   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
-   "enum": [
-    "visualization",
-    "analysis",
-    "archive"
-   ],
-   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -1846,79 +1565,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by tier and kind"
-  },
-  "quality": {
-   "anyOf": [
-    {
-     "maximum": 100,
-     "minimum": 1,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Of jpeg and webp; default 85"
-  },
-  "max_error": {
-   "anyOf": [
-    {
-     "exclusiveMinimum": 0,
-     "type": "number"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Greatest difference that lerc may make; default: none"
-  },
-  "predictor": {
-   "anyOf": [
-    {
-     "type": "boolean"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Compress differences instead of values; default by kind"
-  },
-  "blocksize": {
-   "anyOf": [
-    {
-     "maximum": 4096,
-     "minimum": 128,
-     "multipleOf": 16,
-     "type": "integer"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Width and height of a tile; default 512"
-  },
-  "bigtiff": {
-   "anyOf": [
-    {
-     "enum": [
-      "if_safer",
-      "if_needed",
-      "yes",
-      "no"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Whether offsets have 64 bits; default if_safer"
+   "description": "Compression; default by kind"
   },
   "resampling": {
    "anyOf": [
@@ -1942,27 +1589,6 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
-  },
-  "warp_resampling": {
-   "anyOf": [
-    {
-     "enum": [
-      "nearest",
-      "average",
-      "bilinear",
-      "cubic",
-      "cubicspline",
-      "lanczos",
-      "mode"
-     ],
-     "type": "string"
-    },
-    {
-     "type": "null"
-    }
-   ],
-   "default": null,
-   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [

@@ -20,9 +20,9 @@ from workers.errors import TaskError
 from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
 from workers.registry import handles
 from workers.vector import crs as crs_module
-from workers.vector import geojson, layer, load, plan, publish
+from workers.vector import load, plan, publish, reading
 from workers.vector import reports as words
-from workers.vector.batches import Alterations, read
+from workers.vector.alterations import Alterations
 from workers.vector.formats import Format
 from workers.vector.source import Dataset, open_dataset
 
@@ -35,7 +35,7 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
     """Decide everything that load and finish keep to, and make the table that rows are loaded into."""
     asked = task.parameters
     with _dataset(task) as dataset:
-        found = layer.describe(dataset, asked.layer)
+        found = reading.describe(dataset, asked)
         if found.features == 0:
             raise TaskError(
                 "SOURCE_HAS_NO_FEATURES", f"Layer {found.name} of {dataset.name} has no features", category="data", field="source_path",
@@ -79,6 +79,7 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
             columns=[PlannedColumn(name=column.name, type=column.type.value, original=column.original) for column in columns],
             batch_rows=batch_rows,
             chunks=chunks,
+            reading=found.reading,
             warnings=words.of_layer(found, source, geometry_type, asked.source_crs),
         )
         # Left behind where app was rebuilt under a running job: nobody else can have this name.
@@ -99,11 +100,7 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
         with task.effects() as effects:
             connection = effects.connection
             columns = _columns(decided)
-            rows, kinds, without = load.stage(connection, columns, read(dataset, decided, chunk, altered), task.check)
-            if without and dataset.format is Format.GEOJSON:
-                unreadable = geojson.unreadable(dataset.path, set(without), rows)
-                ids = [without[position] for position in sorted(unreadable)]
-                load.reject(connection, ids, "GEOMETRY_UNREADABLE", "its coordinates are not those of a geometry of its type")
+            rows, kinds = load.stage(connection, columns, reading.read(dataset, decided, chunk, altered), task.check)
             target = load.Target(
                 schema=publish.SCHEMA,
                 table=publish.staging_name(task.claimed.job_id),

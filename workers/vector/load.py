@@ -19,7 +19,8 @@ from psycopg import sql
 from codegen.messages.vector import ChunkReport
 from workers.errors import is_transient
 from workers.geo_table import ColumnType, TableColumn
-from workers.vector.batches import Alterations, Batch
+from workers.vector.alterations import Alterations
+from workers.vector.batches import Batch, Reject
 from workers.vector.crs import WGS84
 from workers.vector.wkb import Kinds
 
@@ -66,8 +67,8 @@ class From:
 
 def stage(
     connection: psycopg.Connection[Any], columns: Sequence[TableColumn], batches: Iterable[Batch], check: Callable[[], None]
-) -> tuple[int, Kinds, dict[int, int]]:
-    """COPY the batches into staging. Returns the number of rows, their kinds, and position and id of those without geometry."""
+) -> tuple[int, Kinds]:
+    """COPY the batches into staging, with what is known to be unusable among the rejects. Returns the number of rows, their kinds."""
     connection.execute("SET LOCAL client_min_messages = error")
     # Temporary tables have no statistics, and the plan is the same without.
     connection.execute("SET LOCAL jit = off")
@@ -75,23 +76,20 @@ def stage(
     connection.execute(sql.SQL('CREATE TEMPORARY TABLE vector_batch ("ROW" bigint, "WKB" bytea{}) ON COMMIT DROP').format(definitions))
     connection.execute('CREATE TEMPORARY TABLE vector_rejected ("ROW" bigint, code text, reason text) ON COMMIT DROP')
     rows, kinds = 0, Kinds()
-    without: dict[int, int] = {}
+    rejects: list[Reject] = []
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(BATCH)) as copy:
         copy.set_types(["int8", "bytea", *(_copy_type(column.type) for column in columns)])
         for batch in batches:
             check()
             for row in batch.rows():
                 copy.write_row(row)
-            without |= {rows + at: batch.ids[at] for at, geometry in enumerate(batch.geometries) if geometry is None}
+            rejects += batch.rejects
             rows += len(batch.ids)
             kinds |= batch.kinds
-    return rows, kinds, without
-
-
-def reject(connection: psycopg.Connection[Any], ids: Iterable[int], code: str, reason: str) -> None:
-    """Set staged rows aside before `insert`."""
-    with connection.cursor() as cursor:
-        cursor.executemany(sql.SQL("INSERT INTO {} VALUES (%s, %s, %s)").format(REJECTED), [(one, code, reason) for one in ids])
+    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN").format(REJECTED)) as copy:
+        for reject in rejects:
+            copy.write_row((reject.row, reject.code, reject.reason))
+    return rows, kinds
 
 
 def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, rows: int, kinds: Kinds, altered: Alterations) -> ChunkReport:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-import pyogrio
-
 from codegen.messages.vector import Chunk
 from workers.errors import TaskError
 from workers.geo_table import column_geometry
+from workers.vector import ogr
 from workers.vector.formats import Format
-from workers.vector.layer import Layer, quoted
+from workers.vector.layer import Layer
 from workers.vector.source import Dataset
 from workers.vector.wkb import Kinds
 
@@ -42,30 +41,28 @@ def chunks(dataset: Dataset, layer: Layer, rows: int) -> list[Chunk]:
     size = max(rows, math.ceil(total / (MOST_CHUNKS if dataset.member is None else ARCHIVE_CHUNKS)))
     if total <= size:
         return [Chunk()]
+    if layer.places:
+        return _at_places(layer, size)
     if dataset.format is Format.SHAPEFILE:
         bounds = list(range(size, layer.records, size))
     elif dataset.format is Format.GEOPACKAGE and layer.fid_column:
-        bounds = _ids(dataset, layer, size)
+        bounds = ogr.feature_ids(dataset, layer, size)
     else:
         return [Chunk()]
     return [Chunk(start=start, end=end) for start, end in zip([None, *bounds], [*bounds, None], strict=True)]
+
+
+def _at_places(layer: Layer, size: int) -> list[Chunk]:
+    """Parts of at least `size` features that begin where inspection noted where it was in the file."""
+    parts, start, offset = [], 0, None
+    for place in layer.places:
+        if place.features - start >= size and place.features < (layer.features or 0):
+            parts.append(Chunk(start=start, end=place.features, offset=offset))
+            start, offset = place.features, place.offset
+    return [*parts, Chunk(start=start, end=None, offset=offset)] if parts else [Chunk()]
 
 
 def batch_rows(dataset: Dataset, layer: Layer) -> int:
     """How many rows make about 16 MB, going by the average: memory is bounded by bytes."""
     average = max(1, dataset.path.stat().st_size // max(1, layer.features or 1))
     return max(1, min(MOST_BATCH_ROWS, BATCH_BYTES // average))
-
-
-def _ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
-    """Every `size`th feature id of a GeoPackage's table, by one pass over its key; ids may have gaps of any width."""
-    fid, table = quoted(layer.fid_column), quoted(layer.name)
-    numbered = f"SELECT {fid} + 0 AS id, row_number() OVER (ORDER BY {fid}) AS n FROM {table}"  # noqa: S608
-    with dataset.reading():
-        # As text: GDAL takes the width of the first integer for that of all, and cuts the others down to it.
-        _, _, _, data = pyogrio.raw.read(
-            dataset.path,
-            sql=f"SELECT CAST(id AS TEXT) AS id FROM ({numbered}) WHERE n > 1 AND n % {int(size)} = 1",  # noqa: S608
-            read_geometry=False,
-        )
-    return sorted(int(one) for one in data[0])

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from codegen.messages.vector import ChunkReport, SourceReport
-from workers.vector.batches import IMPOSSIBLE_VALUE, NUL_REMOVED, READ_AS_LATIN1, ZONE_MISSING, merged
+from workers.vector.alterations import BROKEN_CHARACTER, IMPOSSIBLE_VALUE, NUL_REMOVED, READ_AS_LATIN1, ZONE_MISSING, merged
 from workers.vector.layer import Layer
 
 Warning_ = dict[str, Any]
 
 _ALTERED = {
     NUL_REMOVED: ("NUL_REMOVED", "NUL characters were removed, which PostgreSQL has no place for"),
+    BROKEN_CHARACTER: ("CHARACTERS_REPLACED", "Halves of characters became question marks"),
     READ_AS_LATIN1: ("ENCODING_WRONG", "Text that is not in the file's encoding was read as ISO-8859-1"),
     IMPOSSIBLE_VALUE: ("IMPOSSIBLE_VALUES", "Dates and times that do not exist became NULL"),
     ZONE_MISSING: ("TIME_ZONE_ASSUMED", "Times without a time zone were read as UTC"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +21,14 @@ from workers.vector import formats
 from workers.vector.formats import Format
 
 _BLOCK = 1024 * 1024
-_NEEDED = (".shx", ".dbf")
-_OPTIONAL = (".prj", ".cpg")
+_PARTS: dict[Format, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    Format.SHAPEFILE: ((".shx", ".dbf"), (".prj", ".cpg")),
+    Format.MAPINFO_TAB: ((".dat", ".map", ".id"), ()),
+    Format.MAPINFO_MIF: ((), (".mid",)),
+}
+"""Files of the same name that belong to a format's own: needed, and looked for."""
+_DATASETS = {*formats.EXTENSIONS, ".xml"}
+""".xml may be GML; whether it is, its content says."""
 _UNREADABLE = (CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError, pa.ArrowException)
 
 
@@ -36,6 +44,11 @@ class Dataset:
     """Where the dataset lies inside the archive, if it is one."""
     files: tuple[Path, ...]
     """What was uploaded: the file and what belongs to it, or the archive."""
+
+    @property
+    def stem(self) -> str:
+        """What its layer is called where the format has no names for layers."""
+        return Path(self.member or self.name).stem
 
     @property
     def size(self) -> int:
@@ -78,43 +91,70 @@ class Dataset:
 
 @contextmanager
 def open_dataset(storage: Storage, source_path: str, roots: Sequence[str], layer: str | None) -> Iterator[Dataset]:
-    """The dataset that a request names; of an archive with several, the one that `layer` names."""
-    with storage.open_source(source_path, roots) as source:
-        yield _plain(source) if source.archive is None else _archived(source, layer)
+    """The dataset that a request names; of an archive or a folder with several, the one that `layer` names."""
+    with ExitStack() as stack:
+        source = stack.enter_context(storage.open_source(source_path, roots, folders=True))
+        dataset = _one_of_many(source, layer) if source.archive is not None or source.folder else _plain(source)
+        yield dataset if dataset.format is not Format.GML else stack.enter_context(_aside(dataset))
 
 
 def _plain(source: Source) -> Dataset:
     _require_literal(source.path, source.name)
     kind = formats.require(source.path, source.name)
-    files = (source.path,) if kind is not Format.SHAPEFILE else _shapefile(source.path, source.name, may_link=False)
-    return Dataset(source.path, kind, source.name, None, files)
+    return Dataset(source.path, kind, source.name, None, _with_parts(source.path, kind, source.name))
 
 
-def _archived(source: Source, layer: str | None) -> Dataset:
+def _one_of_many(source: Source, layer: str | None) -> Dataset:
     files = source.extract()
-    found = [file for file in files if file.suffix.lower() in formats.EXTENSIONS and formats.recognise(file) is not None]
+    if source.folder and formats.recognise(source.path) is not None:
+        _require_literal(source.path, source.name)
+        return Dataset(source.path, formats.require(source.path, source.name), source.name, None, source.folder)
+    folders = {file.parent for file in files if file.name == "a00000001.gdbtable"}
+    candidates = [file for file in files if file.parent not in folders and file.suffix.lower() in _DATASETS]
+    found = sorted(file for file in (*folders, *candidates) if formats.recognise(file) is not None)
     named = [file for file in found if layer in (file.stem, file.name)]
-    candidates = named if len(found) > 1 and named else found
-    if not candidates:
+    chosen = named if len(found) > 1 and named else _main(source, found)
+    if not chosen:
         names = ", ".join(sorted({file.suffix.lower() or file.name for file in files})[:20])
         raise TaskError(
             "SOURCE_WRONG_FORMAT", f"{source.name} holds no dataset in a format that is taken; it holds {names}", category="data",
             field="source_path", value=source.name,
             remediation="Zip a shapefile with all its parts, or a GeoPackage, GeoJSON or FlatGeobuf",
         )  # fmt: skip
-    if len(candidates) > 1:
-        names = ", ".join(sorted(file.name for file in candidates)[:50])
+    if len(chosen) > 1:
+        names = ", ".join(sorted(file.name for file in chosen)[:50])
         raise TaskError(
-            "LAYER_AMBIGUOUS", f"{source.name} holds {len(candidates)} datasets: {names}", category="user", field="layer", value=layer,
-            remediation="Name one of them as processing_config.layer, or zip them one by one",
+            "LAYER_AMBIGUOUS", f"{source.name} holds {len(chosen)} datasets: {names}", category="user", field="layer", value=layer,
+            remediation="Name one of them as processing_config.layer, or send them one by one",
         )  # fmt: skip
-    path = candidates[0]
+    path = chosen[0]
     _require_literal(path, path.name)
     kind = formats.require(path, path.name)
-    if kind is Format.SHAPEFILE:
-        _shapefile(path, path.name, may_link=True)
-    member = next((name for name in source.archive.names if path.as_posix().endswith(f"/{name}")), path.name) if source.archive else None
+    parts = _with_parts(path, kind, path.name)
+    if source.archive is None:
+        return Dataset(path, kind, source.name, path.relative_to(source.path).as_posix(), parts if path.is_file() else source.folder)
+    member = next((name for name in source.archive.names if path.as_posix().endswith(f"/{name}")), path.name)
     return Dataset(path, kind, source.name, member, (source.path,))
+
+
+def _main(source: Source, found: list[Path]) -> list[Path]:
+    """Of the documents of a KMZ the first one, as the format says; else all."""
+    if source.path.suffix.lower() != ".kmz" and source.name[-4:].lower() != ".kmz":
+        return found
+    first = next((name for name in source.archive.names if name.lower().endswith(".kml")), None) if source.archive else None
+    return [file for file in found if first is not None and file.as_posix().endswith(f"/{first}")]
+
+
+@contextmanager
+def _aside(dataset: Dataset) -> Iterator[Dataset]:
+    """The same file from a folder of its own: GDAL writes what it learns of a GML beside it, and reads what lies there."""
+    with tempfile.TemporaryDirectory(prefix="geomill-", dir=os.environ.get("GEOMILL_SCRATCH")) as folder:
+        link = Path(folder, "source.gml")
+        link.symlink_to(dataset.path)
+        schema = dataset.path.with_suffix(".xsd")
+        if schema.is_file() and not schema.is_symlink():
+            link.with_suffix(".xsd").symlink_to(schema)
+        yield replace(dataset, path=link)
 
 
 def _require_literal(path: Path, name: str) -> None:
@@ -126,22 +166,23 @@ def _require_literal(path: Path, name: str) -> None:
         )  # fmt: skip
 
 
-def _shapefile(path: Path, name: str, *, may_link: bool) -> tuple[Path, ...]:
-    """A shapefile's parts. One that is a link is refused: nobody has checked where it leads."""
+def _with_parts(path: Path, kind: Format, name: str) -> tuple[Path, ...]:
+    """A file and what belongs to it. A part that is a link is refused: nobody has checked where it leads."""
     parts = [path]
-    for suffix in (*_NEEDED, *_OPTIONAL):
+    needed, optional = _PARTS.get(kind, ((), ()))
+    for suffix in (*needed, *optional):
         part = next((one for one in (path.with_suffix(suffix), path.with_suffix(suffix.upper())) if one.is_symlink() or one.exists()), None)
         if part is None:
-            if suffix in _NEEDED:
+            if suffix in needed:
                 raise TaskError(
                     "SOURCE_INCOMPLETE", f"{name} lies there without its {suffix}", category="data", field="source_path", value=name,
-                    remediation="Upload all parts of the shapefile (.shp, .shx, .dbf, .prj, .cpg) beside each other, or zipped",
+                    remediation=f"Upload all its parts ({', '.join((path.suffix, *needed, *optional))}) beside each other, or zipped",
                 )  # fmt: skip
             continue
-        if part.is_symlink() and not may_link:
+        if part.is_symlink():
             raise TaskError(
                 "SOURCE_NOT_ALLOWED", f"{part.name} is a link", category="user", field="source_path", value=name,
-                remediation="Put the file itself beside the shapefile",
+                remediation=f"Put the file itself beside the {kind.label}",
             )  # fmt: skip
         parts.append(part)
     return tuple(parts)

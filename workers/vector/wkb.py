@@ -5,6 +5,7 @@ Drivers hand out what they find: a layer of polygons may hold multipolygons, cur
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,3 +65,8 @@ def _codes(column: pa.Array) -> NDArray[np.uint32]:
     big = headers[:, 1:].copy().view(">u4").ravel()
     codes: NDArray[np.uint32] = np.where(headers[:, 0] == 1, little, big).astype(np.uint32)
     return codes
+
+
+def point(x: float, y: float) -> bytes:
+    """A point without height."""
+    return struct.pack("<BIdd", 1, 1, x, y)

@@ -51,11 +51,12 @@ class Mill:
         return path
 
     def zip(self, path: Path) -> Path:
-        """A zip of a file; of a shapefile, with all its parts."""
+        """A zip of a file, with the parts that belong to it."""
         folder = self.sources / uuid.uuid4().hex
         folder.mkdir()
-        for suffix in (".shp", ".shx", ".dbf", ".prj", ".cpg") if path.suffix == ".shp" else (path.suffix,):
-            if path.with_suffix(suffix).exists():
+        parts = {".shp": (".shx", ".dbf", ".prj", ".cpg"), ".tab": (".dat", ".map", ".id"), ".mif": (".mid",)}
+        for suffix in (path.suffix, *parts.get(path.suffix, ())):
+            if path.with_suffix(suffix).is_file():
                 shutil.copy(path.with_suffix(suffix), folder)
         return Path(shutil.make_archive(str(self.sources / f"{path.stem}-{folder.name}"), "zip", folder))
 

@@ -47,9 +47,7 @@ def test_a_name_that_says_nothing_is_no_obstacle(mill: Mill) -> None:
     shutil.copy(mill.place("nc.gpkg"), path)
     assert mill.ingest(path).value("count(*)") == 100
     assert mill.refused(mill.write("text.dat", "hello"))["code"] == "FORMAT_NOT_SUPPORTED"
-    assert mill.refused(mill.write("lines.dat", '{"type": "Feature"}\n{"type": "Feature"}\n'))["code"] in (
-        "FORMAT_NOT_SUPPORTED", "SOURCE_UNREADABLE",
-    )  # fmt: skip
+    assert mill.refused(mill.write("lines.dat", '{"type": "Feature"}\n{"type": "Feature"}\n'))["code"] == "SOURCE_HAS_NO_GEOMETRY"
 
 
 def test_a_file_that_is_not_there(mill: Mill) -> None:

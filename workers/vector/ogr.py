@@ -1,0 +1,254 @@
+"""Layers that GDAL reads: what one holds, and its rows, as a stream of Arrow batches."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyogrio
+
+from codegen.messages.vector import Chunk, VectorPlan
+from workers.errors import TaskError
+from workers.geo_table import ColumnType, SourceColumn
+from workers.vector import arrow, gdal, wkb
+from workers.vector.alterations import Alterations
+from workers.vector.batches import Batch
+from workers.vector.formats import Format
+from workers.vector.layer import Layer
+from workers.vector.source import Dataset
+from workers.vector.wkb import Kinds
+
+gdal.restrict()
+
+_MULTI = ["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON"]
+_SAMPLE = 4 * 1024 * 1024
+_SCAN_ROWS = 10_000
+
+_TYPES: dict[str, ColumnType] = {
+    "OFTInteger": ColumnType.INTEGER,
+    "OFTInteger64": ColumnType.BIGINT,
+    "OFTReal": ColumnType.DOUBLE,
+    "OFTString": ColumnType.TEXT,
+    "OFTDate": ColumnType.DATE,
+    "OFTTime": ColumnType.TIME,
+    "OFTDateTime": ColumnType.TIMESTAMPTZ,
+    "OFTBinary": ColumnType.BYTEA,
+    "OFTIntegerList": ColumnType.INTEGERS,
+    "OFTInteger64List": ColumnType.BIGINTS,
+    "OFTRealList": ColumnType.DOUBLES,
+    "OFTStringList": ColumnType.TEXTS,
+}
+_SUBTYPES: dict[tuple[str, str], ColumnType] = {
+    ("OFTInteger", "OFSTBoolean"): ColumnType.BOOLEAN,
+    ("OFTInteger", "OFSTInt16"): ColumnType.SMALLINT,
+    ("OFTReal", "OFSTFloat32"): ColumnType.REAL,
+    ("OFTString", "OFSTJSON"): ColumnType.JSONB,
+    ("OFTIntegerList", "OFSTBoolean"): ColumnType.BOOLEANS,
+}
+
+
+def describe(dataset: Dataset, wanted: str | None) -> Layer:
+    """The layer that was asked for, or the only one with geometries."""
+    name, others = _choose(dataset, wanted)
+    info: dict[str, Any] = pyogrio.read_info(dataset.path, layer=name, force_feature_count=True)
+    if info["driver"] != dataset.format.driver:
+        # Recognised as one format and opened as another.
+        raise TaskError(
+            "FORMAT_NOT_SUPPORTED", f"{dataset.name} is {info['driver']}, which is not taken", category="data", field="source_path",
+            value=dataset.name, remediation=f"Convert it to one of: {', '.join(one.label for one in Format)}",
+        )  # fmt: skip
+    # TopoJSON has no place for a CRS, and is in degrees.
+    silent = dataset.format is Format.TOPOJSON and info["crs"] is None
+    declared = Kinds() if info["geometry_type"] is None else _declared(str(info["geometry_type"]))
+    records = int(info["features"])
+    return Layer(
+        name=name,
+        columns=[
+            SourceColumn(str(original), column_type(ogr_type, subtype))
+            for original, ogr_type, subtype in zip(info["fields"], info["ogr_types"], info["ogr_subtypes"], strict=True)
+        ],
+        kinds=declared if declared.types else _scan(dataset, name),
+        features=_features(dataset, name, records),
+        records=records,
+        crs="EPSG:4326" if silent else info["crs"],
+        crs_is_default=silent,
+        encoding=_encoding(dataset, str(info["encoding"])),
+        fid_column=str(info["fid_column"] or ""),
+        others=others,
+    )
+
+
+def column_type(ogr_type: str, subtype: str) -> ColumnType:
+    """The type of a table's column for a column of OGR's."""
+    return _SUBTYPES.get((ogr_type, subtype)) or _TYPES.get(ogr_type, ColumnType.TEXT)
+
+
+def _choose(dataset: Dataset, wanted: str | None) -> tuple[str, list[str]]:
+    layers = {str(name): kind for name, kind in pyogrio.list_layers(dataset.path)}
+    spatial = [name for name, kind in layers.items() if kind is not None]
+    plain = [name for name, kind in layers.items() if kind is None]
+    # In an archive, `layer` may have named the file.
+    file_names = (dataset.path.stem, dataset.path.name)
+    chosen = next(iter(layers)) if wanted not in layers and wanted in file_names and len(layers) == 1 else wanted
+    if chosen is not None and chosen not in layers:
+        raise TaskError(
+            "LAYER_NOT_FOUND", f"{dataset.name} has no layer {chosen}", category="user", field="layer", value=chosen,
+            remediation=f"Use one of: {_listed(spatial)}",
+        )  # fmt: skip
+    if (chosen is None and not spatial) or chosen in plain:
+        raise TaskError(
+            "LAYER_NOT_SPATIAL", f"{dataset.name} has no geometry in {_listed([chosen] if chosen else plain)}", category="data",
+            field="layer", value=chosen, remediation=f"Use one of: {_listed(spatial)}" if spatial else "Upload a layer with geometries",
+        )  # fmt: skip
+    if chosen is None and len(spatial) > 1:
+        raise TaskError(
+            "LAYER_AMBIGUOUS", f"{dataset.name} has {len(spatial)} layers: {_listed(spatial)}", category="user", field="layer",
+            remediation="Name one of them as processing_config.layer; a request makes one table",
+        )  # fmt: skip
+    return chosen or spatial[0], plain
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:50]) + (f" and {len(names) - 50} more" if len(names) > 50 else "")
+
+
+def _declared(geometry_type: str) -> Kinds:
+    """What a layer says of itself, where that is worth anything: no kinds for a mixture or a collection."""
+    base, _, suffix = geometry_type.upper().removeprefix("2.5D ").partition(" ")
+    return Kinds(frozenset({base}), "Z" in suffix) if base in _MULTI else Kinds()
+
+
+def _scan(dataset: Dataset, layer: str) -> Kinds:
+    """The kinds that a layer really holds: every header is looked at, no geometry is parsed."""
+    found = Kinds()
+    options: dict[str, Any] = {"layer": layer, "columns": [], "batch_size": _SCAN_ROWS, "use_pyarrow": True}
+    with pyogrio.raw.open_arrow(dataset.path, **options) as (_, reader):
+        for batch in reader:
+            found |= wkb.kinds(batch.column(batch.num_columns - 1))
+    return found
+
+
+def _features(dataset: Dataset, layer: str, records: int) -> int | None:
+    if dataset.format is Format.SHAPEFILE:
+        return records - _deleted(dataset)
+    if dataset.format is Format.GEOPACKAGE:
+        # The count that GDAL keeps in the file may be stale after another writer.
+        _, _, _, data = pyogrio.raw.read(dataset.path, sql=f"SELECT count(*) AS n FROM {quoted(layer)}", read_geometry=False)  # noqa: S608
+        return int(data[0][0])
+    return records if records >= 0 else None
+
+
+def quoted(name: str) -> str:
+    """An identifier in SQLite's SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _deleted(dataset: Dataset) -> int:
+    """Records of a shapefile that are marked as deleted: GDAL counts them, and does not read them."""
+    path = next(one for one in (dataset.path.with_suffix(".dbf"), dataset.path.with_suffix(".DBF")) if one.exists())
+    with path.open("rb") as file:
+        head = file.read(32)
+    records, start, length = struct.unpack_from("<IHH", head, 4)
+    held = max(0, path.stat().st_size - start)
+    count = min(records, held // length) if length else 0
+    if not count:
+        return 0
+    flags = np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=(count * length,))[::length]
+    return int(np.count_nonzero(flags == ord("*")))
+
+
+def _encoding(dataset: Dataset, detected: str) -> str | None:
+    """The encoding of a shapefile's text where neither .cpg nor the .dbf's header names one: by the bytes themselves."""
+    if dataset.format is not Format.SHAPEFILE or detected == "UTF-8":
+        return None
+    path = next(one for one in (dataset.path.with_suffix(".dbf"), dataset.path.with_suffix(".DBF")) if one.exists())
+    with path.open("rb") as file:
+        start = int.from_bytes(file.read(32)[8:10], "little")
+        file.seek(start)
+        sample = file.read(_SAMPLE)
+    if sample.isascii():
+        # The same in every encoding; what lies beyond the sample may not be.
+        return None if len(sample) < _SAMPLE else detected
+    try:
+        # Text is cut at its column's width, so what is broken may be one character; a column of Latin-1 is full of it.
+        sample.decode("utf-8")
+    except UnicodeDecodeError:
+        # Only Windows' own has printable characters between 0x80 and 0x9f.
+        return "CP1252" if any(0x80 <= byte <= 0x9F for byte in set(sample)) else "ISO-8859-1"
+    return "UTF-8"
+
+
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+    """The rows of a chunk. The file is opened when the first batch is asked for and closed after the last."""
+    options: dict[str, Any] = {
+        "layer": plan.source.layer,
+        "encoding": plan.source.encoding,
+        "return_fids": True,
+        "batch_size": plan.batch_rows,
+        "use_pyarrow": True,
+        # Arrow has one zone a column, and GDAL drops the zones of a column that has several.
+        "datetime_as_string": True,
+        **_part(dataset, plan, chunk),
+    }
+    with pyogrio.raw.open_arrow(dataset.path, **options) as (meta, reader):
+        if [str(name) for name in meta["fields"]] != [column.original for column in plan.columns]:
+            raise TaskError(
+                "SOURCE_CHANGED", f"{dataset.name} has other columns than it had when it was inspected", category="user",
+                field="source_path", value=dataset.name, remediation="Submit the request again when the file is complete",
+            )  # fmt: skip
+        for whole in reader:
+            batch = whole if dataset.format is not Format.SHAPEFILE or chunk.end is None else _before(whole, chunk.end)
+            if batch.num_rows:
+                yield _converted(batch, plan, altered)
+            if batch.num_rows < whole.num_rows:
+                return
+
+
+def feature_ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
+    """Every `size`th feature id of a GeoPackage's table, by one pass over its key; ids may have gaps of any width."""
+    fid, table = quoted(layer.fid_column), quoted(layer.name)
+    numbered = f"SELECT {fid} + 0 AS id, row_number() OVER (ORDER BY {fid}) AS n FROM {table}"  # noqa: S608
+    with dataset.reading():
+        # As text: GDAL takes the width of the first integer for that of all, and cuts the others down to it.
+        _, _, _, data = pyogrio.raw.read(
+            dataset.path,
+            sql=f"SELECT CAST(id AS TEXT) AS id FROM ({numbered}) WHERE n > 1 AND n % {int(size)} = 1",  # noqa: S608
+            read_geometry=False,
+        )
+    return sorted(int(one) for one in data[0])
+
+
+def _part(dataset: Dataset, plan: VectorPlan, chunk: Chunk) -> dict[str, Any]:
+    """How to come to a chunk without reading what is before it."""
+    if chunk.start is None and chunk.end is None:
+        return {}
+    if dataset.format is Format.SHAPEFILE:
+        start, end = chunk.start or 0, chunk.end
+        rows = plan.batch_rows if end is None else min(plan.batch_rows, end - start)
+        return {"skip_features": start, "batch_size": max(1, rows)}
+    fid = quoted(str(pyogrio.read_info(dataset.path, layer=plan.source.layer)["fid_column"]))
+    bounds = [f"{fid} >= {chunk.start}"] if chunk.start is not None else []
+    bounds += [f"{fid} < {chunk.end}"] if chunk.end is not None else []
+    return {"where": " AND ".join(bounds)}
+
+
+def _before(batch: pa.RecordBatch, end: int) -> pa.RecordBatch:
+    return batch.filter(pc.less(batch.column(0), end))
+
+
+def _converted(batch: pa.RecordBatch, plan: VectorPlan, altered: Alterations) -> Batch:
+    # By position, since names may be there twice: the id, the columns in order, the geometry.
+    geometry = batch.column(batch.num_columns - 1)
+    return Batch(
+        ids=batch.column(0).to_pylist(),
+        geometries=geometry.to_pylist(),
+        columns=[
+            arrow.values(batch.column(position), ColumnType(column.type), column.name, altered)
+            for position, column in enumerate(plan.columns, start=1)
+        ],
+        kinds=wkb.kinds(geometry),
+    )

@@ -1,0 +1,42 @@
+"""Which module reads a dataset: GDAL's formats one, the others each their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codegen.messages.request import VectorConfig
+from codegen.messages.vector import Chunk, VectorPlan
+from workers.vector import delimited, features, geoparquet, ogr
+from workers.vector.alterations import Alterations
+from workers.vector.batches import Batch
+from workers.vector.formats import Format
+from workers.vector.layer import Layer
+from workers.vector.source import Dataset
+
+
+def describe(dataset: Dataset, asked: VectorConfig) -> Layer:
+    """The layer that was asked for, or the only one with geometries."""
+    with dataset.reading():
+        match dataset.format:
+            case Format.GEOJSON | Format.GEOJSON_LINES:
+                return features.describe(dataset)
+            case Format.CSV:
+                return delimited.describe(dataset, asked)
+            case Format.PARQUET:
+                return geoparquet.describe(dataset)
+            case _:
+                return ogr.describe(dataset, asked.layer)
+
+
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+    """The rows of a chunk. The file is opened when the first batch is asked for and closed after the last."""
+    with dataset.reading():
+        match dataset.format:
+            case Format.GEOJSON | Format.GEOJSON_LINES:
+                yield from features.read(dataset, plan, chunk, altered)
+            case Format.CSV:
+                yield from delimited.read(dataset, plan, chunk, altered)
+            case Format.PARQUET:
+                yield from geoparquet.read(dataset, plan, chunk, altered)
+            case _:
+                yield from ogr.read(dataset, plan, chunk, altered)
