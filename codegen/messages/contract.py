@@ -10,5 +10,5 @@ from __future__ import annotations
 OLDEST = 1
 """The oldest contract that the functions of this version still keep."""
 
-NEWEST = 1
+NEWEST = 2
 """The contract that workers of this version rely on."""

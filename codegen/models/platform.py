@@ -273,6 +273,37 @@ class WebhookDelivery(Table):
     completed_at: AwareDatetime | None = Field(default=None, description="Sent or given up at")
 
 
+class WebhookSecret(Table):
+    """A secret that was set for a client's webhooks, sealed by a key that only delivering workers have."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="webhook_secrets", primary_key=("client_id", "generation"), policies=[Policy("engine", "geomill_owner", "true")],
+    )  # fmt: skip
+
+    client_id: Annotated[str, Column(references="platform.clients", on_delete="cascade")] = Field(max_length=50, description="Whose webhooks it signs")
+    generation: int = Field(ge=1, description="In this generation; one without a row has the secret that is derived for it")
+    sealed_secret: str = Field(max_length=1000, description="AES-256-GCM, bound to the client; see workers/webhook_seal.py")
+    created_at: AwareDatetime = Field(default_factory=now, description="Set at")
+
+
+class WebhookEndpoint(Table):
+    """A host that a client is called at: while calls there keep failing, no worker waits for it."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="webhook_endpoints", primary_key=("client_id", "endpoint"),
+        only_these_indexes="a row for each host of a client, read by key; operators list them all", fillfactor=50,
+        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    client_id: Annotated[str, Column(references="platform.clients", on_delete="cascade")] = Field(max_length=50, description="Whose calls")
+    endpoint: str = Field(max_length=300, description="Host and port, as the callback_url has them")
+    failures: int = Field(default=0, ge=0, description="Calls that failed since the last that did not")
+    rests_until: AwareDatetime | None = Field(default=None, description="Not called before; then one call tries. NULL: called as usual")
+    last_error: str | None = Field(default=None, max_length=2000, description="Why the last call failed")
+    last_success_at: AwareDatetime | None = Field(default=None, description="A call went through, to the minute")
+    last_failure_at: AwareDatetime | None = Field(default=None, description="The last call that failed")
+
+
 class Outcome(Table):
     """One revision of a request that has ended: a ledger that is only added to. Usage, limits and the service level read it."""
 

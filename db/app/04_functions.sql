@@ -5643,7 +5643,7 @@ LANGUAGE sql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 1, 1, '0.1.0'::text;
+    SELECT 1, 2, '0.1.0'::text;
 $$;
 GRANT EXECUTE ON FUNCTION app.worker_contract() TO geomill_worker;
 

@@ -342,6 +342,43 @@ COMMENT ON COLUMN platform.webhook_deliveries.last_error IS 'Why the last call f
 COMMENT ON COLUMN platform.webhook_deliveries.created_at IS 'Owed since';
 COMMENT ON COLUMN platform.webhook_deliveries.completed_at IS 'Sent or given up at';
 
+CREATE TABLE platform.webhook_secrets (
+    client_id varchar(50) NOT NULL,
+    generation integer NOT NULL,
+    sealed_secret varchar(1000) NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_secrets_pkey PRIMARY KEY (client_id, generation),
+    CONSTRAINT webhook_secrets_generation_check CHECK (generation >= 1)
+);
+
+COMMENT ON TABLE platform.webhook_secrets IS 'A secret that was set for a client''s webhooks, sealed by a key that only delivering workers have.';
+COMMENT ON COLUMN platform.webhook_secrets.client_id IS 'Whose webhooks it signs';
+COMMENT ON COLUMN platform.webhook_secrets.generation IS 'In this generation; one without a row has the secret that is derived for it';
+COMMENT ON COLUMN platform.webhook_secrets.sealed_secret IS 'AES-256-GCM, bound to the client; see workers/webhook_seal.py';
+COMMENT ON COLUMN platform.webhook_secrets.created_at IS 'Set at';
+
+CREATE TABLE platform.webhook_endpoints (
+    client_id varchar(50) NOT NULL,
+    endpoint varchar(300) NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    rests_until timestamptz,
+    last_error varchar(2000),
+    last_success_at timestamptz,
+    last_failure_at timestamptz,
+    CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (client_id, endpoint),
+    CONSTRAINT webhook_endpoints_failures_check CHECK (failures >= 0)
+)
+WITH (fillfactor = 50);
+
+COMMENT ON TABLE platform.webhook_endpoints IS 'A host that a client is called at: while calls there keep failing, no worker waits for it.';
+COMMENT ON COLUMN platform.webhook_endpoints.client_id IS 'Whose calls';
+COMMENT ON COLUMN platform.webhook_endpoints.endpoint IS 'Host and port, as the callback_url has them';
+COMMENT ON COLUMN platform.webhook_endpoints.failures IS 'Calls that failed since the last that did not';
+COMMENT ON COLUMN platform.webhook_endpoints.rests_until IS 'Not called before; then one call tries. NULL: called as usual';
+COMMENT ON COLUMN platform.webhook_endpoints.last_error IS 'Why the last call failed';
+COMMENT ON COLUMN platform.webhook_endpoints.last_success_at IS 'A call went through, to the minute';
+COMMENT ON COLUMN platform.webhook_endpoints.last_failure_at IS 'The last call that failed';
+
 CREATE TABLE platform.outcomes (
     outcome_id bigint GENERATED ALWAYS AS IDENTITY,
     client_id varchar(50) NOT NULL,
@@ -485,3 +522,5 @@ ALTER TABLE platform.rejects ADD CONSTRAINT rejects_request_id_fkey FOREIGN KEY 
 ALTER TABLE platform.api_keys ADD CONSTRAINT api_keys_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE CASCADE;
 ALTER TABLE platform.api_key_uses ADD CONSTRAINT api_key_uses_key_id_fkey FOREIGN KEY (key_id) REFERENCES platform.api_keys (key_id) ON DELETE CASCADE;
 ALTER TABLE platform.webhook_deliveries ADD CONSTRAINT webhook_deliveries_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
+ALTER TABLE platform.webhook_secrets ADD CONSTRAINT webhook_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE CASCADE;
+ALTER TABLE platform.webhook_endpoints ADD CONSTRAINT webhook_endpoints_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE CASCADE;

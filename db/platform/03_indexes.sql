@@ -22,6 +22,7 @@ CREATE INDEX idx_api_keys_revoked_at ON platform.api_keys (revoked_at) WHERE rev
 CREATE INDEX idx_key_events_key_id ON platform.key_events (key_id);
 CREATE INDEX idx_key_events_client_id_event_id ON platform.key_events (client_id, event_id);
 CREATE INDEX idx_webhook_deliveries_status_delivery_id ON platform.webhook_deliveries (status, delivery_id);
+CREATE INDEX idx_webhook_secrets_created_at ON platform.webhook_secrets (created_at);
 CREATE INDEX idx_outcomes_client_id_ended_at ON platform.outcomes (client_id, ended_at DESC);
 CREATE INDEX idx_outcomes_ended_at ON platform.outcomes (ended_at);
 CREATE INDEX idx_outcomes_source ON platform.outcomes (client_id, source_checksum) WHERE source_checksum IS NOT NULL;

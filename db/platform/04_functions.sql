@@ -118,13 +118,13 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.begin_call(text) TO geomill_api;
 
--- platform.begin_delivery: what a worker needs to make the call that its attempt is about.
+-- platform.begin_delivery: platform.begin_delivery_v2 for workers of contract 1, which know derived secrets alone.
 --
--- Guarantees  Counted before it is made, so that a worker that dies of a call has made it. message_id is the same whenever
---             the same content is sent, so that a receiver can tell repetition from news. generations: whose secrets sign, the
---             present one first. No row where the job is superseded, or the delivery is gone: nothing is to be sent.
--- Locks       request row, delivery row.
--- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
+-- Guarantees  No row where the job is superseded, or the delivery is gone: nothing is to be sent. generations: whose secrets sign,
+--             the present one first. Nothing is signed with a wrong secret: where one was set, or where the endpoint rests, the
+--             call is put off, and a worker that knows what to do makes it.
+-- Locks       as platform.begin_delivery_v2.
+-- Errors      GM409 stale attempt · GM503 not by this worker, or not now · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app or platform.
 CREATE OR REPLACE FUNCTION platform.begin_delivery(task_id bigint, attempt integer)
 RETURNS TABLE (delivery_id bigint, callback_url text, message_id text, body text, client_id text, generations integer[])
@@ -133,7 +133,40 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(begin_delivery.task_id, begin_delivery.attempt);
+    call record;
+BEGIN
+    FOR call IN SELECT b.* FROM platform.begin_delivery_v2(begin_delivery.task_id, begin_delivery.attempt) AS b LOOP
+        IF call.rests_until IS NOT NULL OR call.secrets @? '$[*] ? (@.sealed_secret != null)' THEN
+            PERFORM app.raise_problems('GM503', app.problem('DELIVERY_PUT_OFF', 'system', NULL, NULL,
+                'this worker cannot make the call now', 'start workers of the present version', true));
+        END IF;
+        RETURN QUERY
+        SELECT call.delivery_id, call.callback_url, call.message_id, call.body, call.client_id,
+               ARRAY(SELECT (s.value ->> 'generation')::integer FROM jsonb_array_elements(call.secrets) WITH ORDINALITY AS s ORDER BY s.ordinality);
+    END LOOP;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.begin_delivery(bigint, integer) TO geomill_worker;
+
+-- platform.begin_delivery_v2: what a worker needs to make the call that its attempt is about, or when to ask again.
+--
+-- Guarantees  Counted before it is made, so that a worker that dies of a call has made it. message_id is the same whenever
+--             the same content is sent, so that a receiver can tell repetition from news. secrets: which sign, the present one
+--             first: generation and sealed_secret (NULL: derived from the generation). rests_until: the endpoint is not called
+--             before; then nothing is counted, and there is nothing to send. No row where the job is superseded, or the
+--             delivery is gone.
+-- Locks       request row, delivery row, endpoint row (SKIP LOCKED).
+-- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.begin_delivery_v2(task_id bigint, attempt integer)
+RETURNS TABLE (delivery_id bigint, callback_url text, message_id text, body text, client_id text, secrets jsonb, rests_until timestamptz)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    delivery CONSTANT platform.webhook_deliveries := platform.delivery_of_task(begin_delivery_v2.task_id, begin_delivery_v2.attempt);
+    client platform.clients;
 BEGIN
     PERFORM app.require_read_committed();
     IF delivery.delivery_id IS NULL THEN
@@ -143,17 +176,24 @@ BEGIN
         -- An operator took the job up again.
         PERFORM platform.mark_delivery(delivery.delivery_id, 'pending'::platform.delivery_status, NULL);
     END IF;
-    UPDATE platform.webhook_deliveries AS d SET attempts = d.attempts + 1 WHERE d.delivery_id = delivery.delivery_id;
-    RETURN QUERY
-    SELECT delivery.delivery_id, delivery.callback_url::text,
-           format('geomill_%s_%s', delivery.delivery_id, left(app.sha256_hex(delivery.payload::text), 16)), delivery.payload::text, c.client_id::text,
-           CASE WHEN c.webhook_generation > 1 AND c.webhook_overlap_until > app.clock()
-                THEN ARRAY[c.webhook_generation, c.webhook_generation - 1] ELSE ARRAY[c.webhook_generation] END
-      FROM platform.requests AS r JOIN platform.clients AS c ON c.client_id = r.client_id
-     WHERE r.request_id = delivery.request_id;
+    SELECT c.* INTO client FROM platform.requests AS r JOIN platform.clients AS c ON c.client_id = r.client_id WHERE r.request_id = delivery.request_id;
+    delivery_id := delivery.delivery_id;
+    callback_url := delivery.callback_url;
+    client_id := client.client_id;
+    rests_until := platform.try_endpoint(client.client_id, platform.endpoint_of(delivery.callback_url));
+    IF rests_until IS NULL THEN
+        UPDATE platform.webhook_deliveries AS d SET attempts = d.attempts + 1 WHERE d.delivery_id = delivery.delivery_id;
+        message_id := format('geomill_%s_%s', delivery.delivery_id, left(app.sha256_hex(delivery.payload::text), 16));
+        body := delivery.payload::text;
+        SELECT jsonb_agg(jsonb_build_object('generation', g.generation, 'sealed_secret', s.sealed_secret) ORDER BY g.generation DESC) INTO secrets
+          FROM generate_series(client.webhook_generation - (client.webhook_generation > 1 AND coalesce(client.webhook_overlap_until > app.clock(), false))::integer,
+                               client.webhook_generation) AS g (generation)
+          LEFT JOIN platform.webhook_secrets AS s ON s.client_id = client.client_id AND s.generation = g.generation;
+    END IF;
+    RETURN NEXT;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION platform.begin_delivery(bigint, integer) TO geomill_worker;
+GRANT EXECUTE ON FUNCTION platform.begin_delivery_v2(bigint, integer) TO geomill_worker;
 
 -- platform.begin_submission: one submitting transaction at a time for a client whose requests are limited.
 --
@@ -622,7 +662,7 @@ GRANT EXECUTE ON FUNCTION platform.decide_resubmission(platform.requests, platfo
 -- worker, the janitor that takes a last attempt back from a dead one, an operator.
 --
 -- Guarantees  Does not fail. A superseded job moves nothing.
--- Locks       request row, delivery row, after the job's advisory lock, its tasks, stage and job row.
+-- Locks       request row, delivery row, endpoint row, after the job's advisory lock, its tasks, stage and job row.
 CREATE OR REPLACE FUNCTION platform.delivery_ended(job_id text)
 RETURNS void
 LANGUAGE plpgsql
@@ -641,6 +681,8 @@ BEGIN
         RETURN;
     ELSIF job.status = 'completed'::app.job_status THEN
         PERFORM platform.mark_delivery(delivery.delivery_id, 'sent'::platform.delivery_status, NULL);
+        PERFORM platform.endpoint_answered(r.client_id, platform.endpoint_of(delivery.callback_url), NULL)
+          FROM platform.requests AS r WHERE r.request_id = delivery.request_id;
     ELSE
         PERFORM platform.mark_delivery(delivery.delivery_id, 'dead'::platform.delivery_status, coalesce(job.error_details ->> 'message', job.status::text));
     END IF;
@@ -770,6 +812,35 @@ BEGIN
 END;
 $$;
 
+-- platform.endpoint_answered: a call to an endpoint went through, or failed (error is not NULL).
+--
+-- Guarantees  A success is noted at most once a minute where nothing failed before: an endpoint that works is no hot row.
+-- Locks       endpoint row; of a success that changes nothing, none.
+CREATE OR REPLACE FUNCTION platform.endpoint_answered(client_id text, endpoint text, error text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment CONSTANT timestamptz := app.clock();
+BEGIN
+    IF error IS NULL THEN
+        INSERT INTO platform.webhook_endpoints AS e (client_id, endpoint, last_success_at)
+        SELECT endpoint_answered.client_id, endpoint_answered.endpoint, moment
+         WHERE NOT EXISTS (SELECT FROM platform.webhook_endpoints AS o
+                            WHERE o.client_id = endpoint_answered.client_id AND o.endpoint = endpoint_answered.endpoint
+                              AND o.failures = 0 AND o.last_success_at > moment - interval '1 minute')
+        ON CONFLICT ON CONSTRAINT webhook_endpoints_pkey DO UPDATE SET failures = 0, rests_until = NULL, last_success_at = moment;
+        RETURN;
+    END IF;
+    INSERT INTO platform.webhook_endpoints AS e (client_id, endpoint, failures, last_error, last_failure_at)
+    VALUES (endpoint_answered.client_id, endpoint_answered.endpoint, 1, left(error, 2000), moment)
+    ON CONFLICT ON CONSTRAINT webhook_endpoints_pkey DO UPDATE
+       SET failures = e.failures + 1, last_error = excluded.last_error, last_failure_at = moment,
+           rests_until = CASE WHEN e.failures + 1 >= 5 THEN moment + least(interval '10 minutes', interval '30 seconds' * 2 ^ least(e.failures - 4, 10)) END;
+END;
+$$;
+
 -- platform.endpoint_levels: the functions of the public API, and the access level that a key needs to call each.
 --
 -- internal looks, trusted asks for work besides, admin takes back besides what was published.
@@ -784,6 +855,18 @@ AS $$
     VALUES ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
            ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'),
            ('unpublish_request', 'admin');
+$$;
+
+-- platform.endpoint_of: host and port of a callback_url, which its circuit is about.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.endpoint_of(callback_url text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT left(lower(substring(callback_url FROM '^[a-z]+://([^/?#]+)')), 300);
 $$;
 
 -- platform.get_mosaic_search: the search that shows a collection request's items as one mosaic: search_id for tilers that
@@ -1441,6 +1524,34 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.name_request(platform.requests, platform.clients) TO geomill_api;
 
+-- platform.next_webhook_generation: a client's webhooks are signed with the secret of another generation from now on.
+--
+-- Guarantees  During the overlap each call carries signatures of both generations. A rotation within an overlap ends the
+--             overlap of the one before.
+-- Locks       client row.
+-- Errors      GM404 no such client · GM422 overlap is not from 0 to 30 days · 25001 not READ COMMITTED.
+CREATE OR REPLACE FUNCTION platform.next_webhook_generation(client_id text, overlap interval)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    generation integer;
+BEGIN
+    PERFORM app.require_read_committed();
+    IF overlap IS NULL OR overlap NOT BETWEEN interval '0' AND interval '30 days' THEN
+        PERFORM app.raise_problems('GM422', app.problem('OUT_OF_RANGE', 'user', 'overlap', to_jsonb(overlap::text),
+            'overlap must be from 0 to 30 days', 'give the time that the receiver needs to take the new secret'));
+    END IF;
+    PERFORM platform.require_known_client(next_webhook_generation.client_id);
+    UPDATE platform.clients AS c
+       SET webhook_generation = c.webhook_generation + 1, webhook_overlap_until = app.clock() + overlap
+     WHERE c.client_id = next_webhook_generation.client_id
+    RETURNING c.webhook_generation INTO generation;
+    RETURN generation;
+END;
+$$;
+
 -- platform.outcomes_by_hour: what ended between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
 --
 -- Locks       none.
@@ -1482,7 +1593,7 @@ GRANT EXECUTE ON FUNCTION platform.record_call(text, text, text) TO geomill_api;
 -- Whether it is tried again is the engine's to say, when the attempt is given up; platform.delivery_ended tells the end.
 --
 -- Guarantees  Returns false, and changes nothing, where the job is superseded.
--- Locks       request row, delivery row.
+-- Locks       request row, delivery row, endpoint row.
 -- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app or platform.
 CREATE OR REPLACE FUNCTION platform.record_failed_call(task_id bigint, attempt integer, error text)
@@ -1499,6 +1610,8 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM platform.mark_delivery(delivery.delivery_id, 'failed'::platform.delivery_status, left(record_failed_call.error, 2000));
+    PERFORM platform.endpoint_answered(r.client_id, platform.endpoint_of(delivery.callback_url), coalesce(record_failed_call.error, 'failed'))
+      FROM platform.requests AS r WHERE r.request_id = delivery.request_id;
     RETURN true;
 END;
 $$;
@@ -1650,7 +1763,7 @@ $$;
 -- receiver lost, or that waits too long.
 --
 -- Guarantees  Same content, same message id. What was still trying to deliver it makes no further call. Returns the job.
--- Locks       request row, delivery row.
+-- Locks       endpoint row, request row, delivery row.
 -- Errors      GM404 no such delivery · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: administrators have no right to change any table of platform.
 CREATE OR REPLACE FUNCTION platform.redeliver_webhook(delivery_id bigint)
@@ -1664,6 +1777,11 @@ BEGIN
         PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_DELIVERY', 'user', 'delivery_id', to_jsonb(redeliver_webhook.delivery_id),
             format('there is no delivery %s', redeliver_webhook.delivery_id), 'list them with platform.list_deliveries()'));
     END IF;
+    -- Whoever asks has a reason to: the endpoint is tried.
+    UPDATE platform.webhook_endpoints AS e SET rests_until = app.clock()
+      FROM platform.webhook_deliveries AS d JOIN platform.requests AS r ON r.request_id = d.request_id
+     WHERE d.delivery_id = redeliver_webhook.delivery_id AND e.client_id = r.client_id
+       AND e.endpoint = platform.endpoint_of(d.callback_url) AND e.rests_until > app.clock();
     RETURN platform.start_delivery(redeliver_webhook.delivery_id);
 END;
 $$;
@@ -2182,15 +2300,14 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.rotate_api_key(bigint, interval) TO geomill_admin;
 
--- platform.rotate_webhook_secret: a client's webhooks are signed with another secret from now on.
+-- platform.rotate_webhook_secret: a client's webhooks are signed with another secret, one that geomill makes, from now on.
 --
 -- No secret is in the database: a worker makes each from its key, the client and the generation that this returns, and
--- `python -m workers.webhook_secret CLIENT --generation N` shows it.
+-- `python -m workers.webhook_secret CLIENT --generation N` shows it. A secret of the client's own: platform.set_webhook_secret.
 --
--- Guarantees  During the overlap each call carries signatures of both generations. A rotation within an overlap ends the
---             overlap of the one before.
+-- Guarantees  as platform.next_webhook_generation.
 -- Locks       client row.
--- Errors      GM404 no such client · GM422 overlap is not from 0 to 30 days · 25001 not READ COMMITTED.
+-- Errors      as platform.next_webhook_generation.
 -- SECURITY DEFINER: administrators have no right to change any table of platform.
 CREATE OR REPLACE FUNCTION platform.rotate_webhook_secret(client_id text, overlap interval DEFAULT interval '1 day')
 RETURNS integer
@@ -2198,23 +2315,8 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    generation integer;
 BEGIN
-    PERFORM app.require_read_committed();
-    IF overlap IS NULL OR overlap NOT BETWEEN interval '0' AND interval '30 days' THEN
-        PERFORM app.raise_problems('GM422', app.problem('OUT_OF_RANGE', 'user', 'overlap', to_jsonb(overlap::text),
-            'overlap must be from 0 to 30 days', 'give the time that the receiver needs to take the new secret'));
-    END IF;
-    UPDATE platform.clients AS c
-       SET webhook_generation = c.webhook_generation + 1, webhook_overlap_until = app.clock() + overlap
-     WHERE c.client_id = rotate_webhook_secret.client_id
-    RETURNING c.webhook_generation INTO generation;
-    IF NOT FOUND THEN
-        PERFORM app.raise_problems('GM404', app.problem('NO_SUCH_CLIENT', 'user', 'client_id', to_jsonb(rotate_webhook_secret.client_id),
-            format('there is no client %L', rotate_webhook_secret.client_id), 'make it with platform.create_client(client_id, login_role, prefix, title)'));
-    END IF;
-    RETURN generation;
+    RETURN platform.next_webhook_generation(rotate_webhook_secret.client_id, rotate_webhook_secret.overlap);
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.rotate_webhook_secret(text, interval) TO geomill_admin;
@@ -2293,6 +2395,36 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.search_items(jsonb, text) TO geomill_api;
+
+-- platform.set_webhook_secret: a client's webhooks are signed with this secret from now on.
+--
+-- sealed_secret is what `python -m workers.webhook_secret CLIENT --seal` makes of the secret, with the key that only delivering
+-- workers have: the database, its logs and its dumps never hold what opens it.
+--
+-- Guarantees  A secret that is not sealed is refused, and not repeated in the refusal. Rotation is setting another; the overlap
+--             is as platform.next_webhook_generation says. Returns the generation.
+-- Locks       client row.
+-- Errors      GM404 no such client · GM422 not sealed, or overlap is not from 0 to 30 days · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: administrators have no right to change any table of platform.
+CREATE OR REPLACE FUNCTION platform.set_webhook_secret(client_id text, sealed_secret text, overlap interval DEFAULT interval '1 day')
+RETURNS integer
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    generation CONSTANT integer := platform.next_webhook_generation(set_webhook_secret.client_id, set_webhook_secret.overlap);
+BEGIN
+    IF sealed_secret IS NULL OR length(sealed_secret) NOT BETWEEN 60 AND 1000 OR sealed_secret !~ '^gms1[.][0-9a-f]{8}[.][A-Za-z0-9+/]+={0,2}$' THEN
+        PERFORM app.raise_problems('GM422', app.problem('SECRET_NOT_SEALED', 'user', 'sealed_secret', NULL,
+            'that is no sealed secret', 'seal it first: python -m workers.webhook_secret CLIENT --seal; and if that was the secret itself, make another'));
+    END IF;
+    INSERT INTO platform.webhook_secrets (client_id, generation, sealed_secret, created_at)
+    VALUES (set_webhook_secret.client_id, generation, set_webhook_secret.sealed_secret, app.clock());
+    RETURN generation;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.set_webhook_secret(text, text, interval) TO geomill_admin;
 
 -- platform.shown_key: the key that a gateway has shown in this transaction; NULL where none was, or where it was revoked since.
 --
@@ -3053,6 +3185,37 @@ AS $$
     END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.text_problem(text, text, integer, boolean) TO geomill_api;
+
+-- platform.try_endpoint: whether an endpoint may be called now; NULL where it may, else when to ask again.
+--
+-- An endpoint whose last five calls failed rests: half a minute, doubling up to ten. After that one call tries it, for which it
+-- rests two minutes more, so that no other worker waits for it meanwhile; if that goes through, all follow.
+--
+-- Locks       endpoint row (SKIP LOCKED).
+CREATE OR REPLACE FUNCTION platform.try_endpoint(client_id text, endpoint text)
+RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment CONSTANT timestamptz := app.clock();
+    resting timestamptz;
+    tries boolean;
+BEGIN
+    SELECT e.rests_until INTO resting FROM platform.webhook_endpoints AS e
+     WHERE e.client_id = try_endpoint.client_id AND e.endpoint = try_endpoint.endpoint;
+    IF resting IS NULL OR resting > moment THEN
+        RETURN resting;
+    END IF;
+    UPDATE platform.webhook_endpoints AS e SET rests_until = moment + interval '2 minutes'
+     WHERE (e.client_id, e.endpoint) IN (
+               SELECT o.client_id, o.endpoint FROM platform.webhook_endpoints AS o
+                WHERE o.client_id = try_endpoint.client_id AND o.endpoint = try_endpoint.endpoint AND o.rests_until <= moment
+                  FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING true INTO tries;
+    RETURN CASE WHEN tries THEN NULL ELSE moment + interval '30 seconds' END;
+END;
+$$;
 
 -- platform.unpublish_document: what there is to take back of a request, with the same keys always.
 --

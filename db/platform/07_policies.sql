@@ -64,6 +64,17 @@ ALTER TABLE platform.webhook_deliveries FORCE ROW LEVEL SECURITY;
 CREATE POLICY engine ON platform.webhook_deliveries FOR ALL TO geomill_owner USING (true);
 CREATE POLICY operators ON platform.webhook_deliveries FOR SELECT TO geomill_admin USING (true);
 
+ALTER TABLE platform.webhook_secrets ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.webhook_secrets FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.webhook_secrets FOR ALL TO geomill_owner USING (true);
+
+ALTER TABLE platform.webhook_endpoints ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.webhook_endpoints FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.webhook_endpoints FOR ALL TO geomill_owner USING (true);
+CREATE POLICY operators ON platform.webhook_endpoints FOR SELECT TO geomill_admin USING (true);
+
 ALTER TABLE platform.outcomes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.outcomes FORCE ROW LEVEL SECURITY;
 

@@ -62,6 +62,7 @@ def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Complet
             **mosaicked.endpoints,
         },
         "stac_metadata": collection,
+        "source": {"bytes": sum(cog.source.size for cog in cogs)},
         "items": {"new": len(items), "kept": len(shown) - len(items)},
         "warnings": [*doubts, *mosaicked.warnings],
     }

@@ -56,7 +56,7 @@ EXECUTES: Mapping[Role, str] = {
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
-        platform.begin_delivery platform.record_failed_call
+        platform.begin_delivery platform.begin_delivery_v2 platform.record_failed_call
         platform.record_rejects
     """,
     "admin": CELLS
@@ -69,7 +69,7 @@ EXECUTES: Mapping[Role, str] = {
         app.throughput app.transactions app.unschedule_job app.waiting app.why platform.allow_source_root platform.create_client
         platform.create_api_key platform.configure_client platform.health platform.list_api_keys platform.usage
         platform.list_deliveries platform.redeliver_webhook
-        platform.revoke_api_key platform.rotate_api_key platform.rotate_webhook_secret
+        platform.revoke_api_key platform.rotate_api_key platform.rotate_webhook_secret platform.set_webhook_secret
     """,
     # Its own, which clients call, and what those call that does not act for the owner.
     "api": """
@@ -103,7 +103,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
         "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
-        "platform.key_events platform.outcomes platform.outcome_hours": READS,
+        "platform.key_events platform.webhook_endpoints platform.outcomes platform.outcome_hours": READS,
         H3: READS,
         "h3.statistics h3.categories": READS,
     },

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from standardwebhooks.webhooks import Webhook
 
 from tests.conftest import CLIENT, StartWorkers
 from tests.py.support.server import CHECKOUT, Database
@@ -136,6 +137,45 @@ def test_both_secrets_sign_while_they_overlap(owed: Owed, hub: Receiver, workers
     (call,) = hub.calls
     assert signed_by(secret(1), call.headers, call.body)
     assert signed_by(secret(2), call.headers, call.body)
+
+
+def test_a_secret_of_the_clients_own_signs_and_is_not_in_the_database(
+    owed: Owed, hub: Receiver, workers: StartWorkers, database: Database
+) -> None:
+    own = "whsec_" + base64.b64encode(b"a secret of the hub's, as it likes it").decode()
+    command = [sys.executable, "-m", "workers.webhook_secret", CLIENT, "--seal"]
+    sealed = subprocess.run(command, cwd=CHECKOUT, env=ENVIRONMENT, check=True, capture_output=True, text=True, input=own).stdout.strip()
+    with database.connect("admin") as admin:
+        with pytest.raises(psycopg.Error, match="no sealed secret") as refusal:
+            admin.execute("SELECT platform.set_webhook_secret(%s, %s)", (CLIENT, own))
+        assert own not in str(refusal.value)
+        assert admin.execute("SELECT platform.set_webhook_secret(%s, %s)", (CLIENT, sealed)).fetchone() == (2,)
+    owed.to(hub.url("/ok"))
+    output = deliver(workers)
+    (call,) = hub.calls
+    assert Webhook(own).verify(call.body, call.headers) == owed.row()["payload"]
+    assert signed_by(secret(1), call.headers, call.body), "the one before signs as well, for a day"
+    assert own not in output
+    kept = owed.connection.execute("SELECT string_agg(s::text, '') FROM platform.webhook_secrets AS s").fetchone()
+    assert kept is not None
+    assert own.removeprefix("whsec_")[:20] not in kept[0]
+
+
+@pytest.mark.slow  # the circuit itself: tests/pgtap/platform/try_endpoint
+def test_while_an_endpoint_rests_nobody_waits_for_it(owed: Owed, hub: Receiver, workers: StartWorkers, database: Database) -> None:
+    owed.to(hub.url("/moved"))
+    owed.connection.execute("UPDATE app.job_stages SET max_attempts = 7 WHERE task_type = 'webhook_deliver'")
+    deliver(workers)
+    row = owed.row()
+    assert (row["status"], row["attempts"], len(hub.calls)) == ("dead", 5, 5), "two of seven attempts made no call"
+    resting = "SELECT failures, rests_until > clock_timestamp() FROM platform.webhook_endpoints"
+    assert owed.connection.execute(resting).fetchone() == (5, True)
+    owed.to(hub.url("/ok"))
+    with database.connect("admin") as admin:
+        admin.execute("SELECT platform.redeliver_webhook(%s)", (row["delivery_id"],))
+    deliver(workers)
+    assert owed.row()["status"] == "sent"
+    assert owed.connection.execute("SELECT failures, rests_until FROM platform.webhook_endpoints").fetchone() == (0, None)
 
 
 def test_an_address_inside_is_dead_at_once(owed: Owed, workers: StartWorkers) -> None:

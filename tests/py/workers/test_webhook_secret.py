@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import time
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.py.support.server import CHECKOUT
-from workers import webhook_secret
+from workers import webhook_seal, webhook_secret
 from workers.errors import ConfigurationError
 from workers.registry import Handler, check_handlers
 from workers.webhook_signature import signed_headers
@@ -21,7 +23,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(webhook_secret.KEY, KEY)
+    monkeypatch.setenv(webhook_seal.KEY, KEY)
 
 
 @pytest.mark.usefixtures("key")
@@ -40,25 +42,71 @@ def test_the_command_shows_what_the_worker_signs_with(capsys: pytest.CaptureFixt
 
 
 def test_without_a_key_the_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv(webhook_secret.KEY, raising=False)
+    monkeypatch.delenv(webhook_seal.KEY, raising=False)
     assert webhook_secret.main(["ddh_v1"]) == 2
-    assert webhook_secret.KEY in capsys.readouterr().err
+    assert webhook_seal.KEY in capsys.readouterr().err
 
 
 def test_a_worker_without_a_key_leaves_webhooks_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     handlers = {
-        "webhook_deliver": Handler("webhook_deliver", None, lambda _: {}, webhook_secret.missing_key),
+        "webhook_deliver": Handler("webhook_deliver", None, lambda _: {}, webhook_seal.missing_key),
         "greet": Handler("greet", None, lambda _: {}),
     }
-    monkeypatch.delenv(webhook_secret.KEY, raising=False)
+    monkeypatch.delenv(webhook_seal.KEY, raising=False)
     assert check_handlers(handlers, None) == ["greet"]
     with pytest.raises(ConfigurationError, match="GEOMILL_WEBHOOK_KEY is not set"):
         check_handlers(handlers, ["webhook_deliver"])
-    monkeypatch.setenv(webhook_secret.KEY, "short")
+    monkeypatch.setenv(webhook_seal.KEY, "short")
     with pytest.raises(ConfigurationError, match="shorter than 32"):
         check_handlers(handlers, None)
-    monkeypatch.setenv(webhook_secret.KEY, KEY)
+    monkeypatch.setenv(webhook_seal.KEY, KEY)
     assert check_handlers(handlers, None) == ["greet", "webhook_deliver"]
+
+
+@pytest.mark.usefixtures("key")
+def test_what_is_sealed_opens_for_its_client_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = bytes(range(32))
+    sealed = webhook_seal.seal("hub", secret)
+    assert webhook_seal.unseal("hub", sealed) == secret
+    assert webhook_seal.seal("hub", secret) != sealed
+    assert base64.b64encode(secret).decode() not in sealed
+    for damaged in (sealed[:-8] + "AAAAAAA=", sealed.replace("gms1", "gms2"), sealed[:14]):
+        with pytest.raises(ConfigurationError):
+            webhook_seal.unseal("hub", damaged)
+    with pytest.raises(ConfigurationError, match="for somebody else"):
+        webhook_seal.unseal("other", sealed)
+    monkeypatch.setenv(webhook_seal.KEY, "another key of thirty-two characters, or more")
+    with pytest.raises(ConfigurationError, match="another key"):
+        webhook_seal.unseal("hub", sealed)
+    monkeypatch.setenv(webhook_seal.PREVIOUS_KEY, KEY)
+    assert webhook_seal.unseal("hub", sealed) == secret
+
+
+@pytest.mark.usefixtures("key")
+def test_the_command_seals_what_it_reads_and_nothing_else(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = webhook_secret.shown(bytes(range(24)))
+    monkeypatch.setattr("sys.stdin", io.StringIO(secret + "\n"))
+    assert webhook_secret.main(["hub", "--seal"]) == 0
+    assert webhook_seal.unseal("hub", capsys.readouterr().out.strip()) == bytes(range(24))
+    for wrong in ("whsec_AAAA", "hunter2", secret.removeprefix("whsec_")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(wrong))
+        assert webhook_secret.main(["hub", "--seal"]) == 2
+        refusal = capsys.readouterr()
+        assert refusal.out == ""
+        assert wrong not in refusal.err
+
+
+def test_an_independent_library_verifies_what_we_sign() -> None:
+    secret, body, now = bytes(range(32)), b'{"status": "completed"}', int(time.time())
+    headers = signed_headers([b"the next one", secret], "geomill_1_abc", now, body)
+    library = Webhook(webhook_secret.shown(secret))
+    assert library.verify(body, headers) == {"status": "completed"}
+    with pytest.raises(WebhookVerificationError):
+        library.verify(body + b" ", headers)
+    with pytest.raises(WebhookVerificationError):
+        library.verify(body, signed_headers([secret], "geomill_1_abc", now - 3600, body))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(webhook_secret.shown(bytes(32))).verify(body, headers)
 
 
 def test_signatures_of_both_kinds() -> None:
