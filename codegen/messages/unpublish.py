@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from codegen.messages.base import Message
@@ -16,3 +18,10 @@ class UnpublishParameters(Message):
     stac_collection: str = Field(max_length=100, description="The STAC collection of its items")
     stac_item_id: str = Field(max_length=600, description="Id of its STAC item, or prefix of the items of a collection")
     job_ids: list[str] = Field(description="Jobs whose staging tables go")
+
+
+class UnpublishVectorParameters(UnpublishParameters):
+    """Of a vector request: also the table it wrote to, which another request may have made."""
+
+    table_name: str = Field(max_length=63, description="Table in schema geo")
+    mode: Literal["create", "replace", "append", "upsert"] = Field(description="How it wrote to it")

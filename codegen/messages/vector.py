@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -69,6 +69,8 @@ class VectorPlan(Message):
     srid: int | None = Field(default=None, description="The source's CRS in spatial_ref_sys; NULL where it is not there")
     features: int | None = Field(default=None, ge=0, description="Features in the layer; NULL where the file does not know")
     geometry_type: str = Field(description="Type of the geometry column, e.g. MULTIPOLYGONZ")
+    geometry_column: str | None = Field(default=None, description="Name of the geometry column; NULL in a plan of the version before")
+    into: Literal["new", "existing"] = Field(default="new", description="Whether the rows become a table, or go into one that is there")
     columns: list[PlannedColumn] = Field(description="The source's columns, in its order")
     reading: dict[str, str] = Field(default_factory=dict, description="How the file is read, where that had to be found out: delimiter, coordinate columns")
     batch_rows: int = Field(ge=1, description="Rows to hold in memory at a time")
@@ -84,7 +86,13 @@ class VectorReport(Message):
     indexes: list[str] = Field(default_factory=list, description="Columns that have an index")
     geometry_column: str = Field(description="Name of its geometry column")
     geometry_type: str = Field(description="Type of its geometry column")
-    rows: int = Field(ge=0, description="Rows in it")
+    mode: Literal["create", "replace", "append", "upsert"] = Field(default="create", description="How the rows reach it")
+    key_columns: list[str] = Field(default_factory=list, description="Columns that tell its rows apart")
+    swapped: bool = Field(default=True, description="Whether it is a new table, in the place of what was there; else its rows went into one")
+    rows: int = Field(ge=0, description="Rows of the source in it: inserted + updated")
+    inserted: int | None = Field(default=None, ge=0, description="Rows that are new in it; NULL before they are published")
+    updated: int | None = Field(default=None, ge=0, description="Rows that were there, and were changed; NULL before they are published")
+    removed: int | None = Field(default=None, ge=0, description="Rows of an earlier revision of the request that went; NULL before they are published")
     read: int = Field(ge=0, description="Features read: rows + rejected")
     rejected: int = Field(ge=0, description="Features that became no row")
     repaired: int = Field(ge=0, description="Invalid geometries made valid")

@@ -82,6 +82,7 @@ class Request(Table):
             Index(("stac_collection",), where="request_type = 'collection'", unique=True, name="idx_requests_own_collection"),
             Index(("client_id", "created_at DESC", "request_id")),
             Index(("client_id", "status")),
+            Index(("table_name",), where="table_name IS NOT NULL", name="idx_requests_table"),
             Index(("status", "updated_at"), where="status IN ('pending', 'processing')", name="idx_requests_open"),
         ],
         only_these_indexes="clients list by creation, the janitor looks at what is open; nothing else sorts by a timestamp",

@@ -10,7 +10,7 @@ from codegen.messages.raster import (
     PublishCollectionParameters,
     ValidateRasterParameters,
 )
-from codegen.messages.unpublish import UnpublishParameters
+from codegen.messages.unpublish import UnpublishParameters, UnpublishVectorParameters
 from codegen.messages.vector import IngestVectorParameters, VectorCatalogParameters
 from codegen.messages.webhook import DeliverParameters
 from codegen.models.enums import FailurePolicy, RequestType
@@ -100,9 +100,13 @@ _UNPUBLISH_STAGES = [
 
 UNPUBLISH_VECTOR = JobType(
     name="unpublish_vector",
-    description="Takes back what a vector request published: its table and its STAC item",
-    parameters=UnpublishParameters,
-    stages=_UNPUBLISH_STAGES,
+    description="Takes back what a vector request published: its table, or its rows in another's, and its STAC item",
+    parameters=UnpublishVectorParameters,
+    stages=[
+        Stage(name="withdraw", task_type="vector_withdraw", max_attempts=10, max_runtime_seconds=3600.0),
+        # What it is given is what it takes for every type of request.
+        _UNPUBLISH_STAGES[1].model_copy(update={"task_parameters": list(UnpublishParameters.model_fields)}),
+    ],
 )
 
 UNPUBLISH_RASTER = JobType(

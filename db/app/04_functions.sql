@@ -1749,11 +1749,12 @@ $$;
 
 -- app.janitor_repair_requests: a part of app.run_janitor: open requests and owed webhooks whose job has ended, or is gone.
 --
--- Nothing is known to make one but a wiped schema app, or a job type that was not deployed when a webhook became owed.
+-- Nothing is known to make one but a wiped schema app, or a job type that was not deployed when a webhook became owed. A request
+-- that waits for its table is passed over where its row was locked when its turn came.
 --
 -- Guarantees  A request goes on as if its job ended now; where its job is gone, it fails and can be retried. A webhook whose job is
 --             gone gets another. Looked at again under the job's lock.
--- Locks       job (advisory, exclusive, try), request row, delivery row.
+-- Locks       job (advisory, exclusive, try), request row, row of geo_tables, delivery row.
 CREATE OR REPLACE FUNCTION app.janitor_repair_requests(this_moment timestamptz)
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -1768,6 +1769,7 @@ BEGIN
         SELECT o.request_id, o.revision, l.job_id
           FROM (SELECT r.request_id, r.revision FROM platform.requests AS r
                  WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) AND r.updated_at < this_moment - interval '60 seconds'
+                   AND NOT platform.is_waiting(r)
                  ORDER BY r.updated_at LIMIT 10000) AS o
           LEFT JOIN LATERAL (
                 SELECT s.job_id FROM platform.request_jobs AS s
@@ -1793,6 +1795,10 @@ BEGIN
         END IF;
         requests := requests + 1;
     END LOOP;
+    PERFORM platform.start_waiting(w.table_name)
+       FROM (SELECT DISTINCT r.table_name FROM platform.requests AS r
+              WHERE r.status = 'pending'::platform.request_status AND r.updated_at < this_moment - interval '60 seconds' AND platform.is_waiting(r)
+              ORDER BY r.table_name LIMIT 100) AS w;
     FOR sick IN
         SELECT o.delivery_id, o.job_id, j.status AS ended
           FROM (SELECT d.delivery_id, d.job_id FROM platform.webhook_deliveries AS d

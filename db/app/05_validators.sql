@@ -314,6 +314,38 @@ AS $$
    "maxItems": 20,
    "type": "array"
   },
+  "mode": {
+   "default": "create",
+   "description": "What becomes of the table: made for this request; put in the place of the client''s table of that name; rows added to it; rows added, or changed where key_columns are the same",
+   "enum": [
+    "create",
+    "replace",
+    "append",
+    "upsert"
+   ],
+   "type": "string"
+  },
+  "key_columns": {
+   "default": [],
+   "description": "Columns that tell rows apart, by their names in the table; upsert needs them",
+   "items": {
+    "maxLength": 63,
+    "minLength": 1,
+    "pattern": "^[a-z_][a-z0-9_]*$",
+    "type": "string"
+   },
+   "maxItems": 10,
+   "type": "array"
+  },
+  "on_busy": {
+   "default": "wait",
+   "description": "What another open request for the same table means: this one has its turn after it, or is refused",
+   "enum": [
+    "wait",
+    "refuse"
+   ],
+   "type": "string"
+  },
   "on_reject": {
    "default": "quarantine",
    "description": "What a row that cannot be ingested means",
@@ -1914,7 +1946,7 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 
--- app.validate_unpublish_vector: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishParameters.
+-- app.validate_unpublish_vector: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishVectorParameters.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
 -- Locks       none.
@@ -1926,7 +1958,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.filled, c.problems FROM app.check_json('{
  "additionalProperties": false,
- "description": "What is to go. Removing what is not there is no error, so that it can be repeated; what a later revision made stays.",
+ "description": "Of a vector request: also the table it wrote to, which another request may have made.",
  "properties": {
   "request_id": {
    "description": "The request",
@@ -1961,6 +1993,21 @@ AS $$
     "type": "string"
    },
    "type": "array"
+  },
+  "table_name": {
+   "description": "Table in schema geo",
+   "maxLength": 63,
+   "type": "string"
+  },
+  "mode": {
+   "description": "How it wrote to it",
+   "enum": [
+    "create",
+    "replace",
+    "append",
+    "upsert"
+   ],
+   "type": "string"
   }
  },
  "required": [
@@ -1969,7 +2016,9 @@ AS $$
   "client_id",
   "stac_collection",
   "stac_item_id",
-  "job_ids"
+  "job_ids",
+  "table_name",
+  "mode"
  ],
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;

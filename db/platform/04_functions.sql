@@ -260,7 +260,11 @@ BEGIN
         SELECT j.job_id INTO running FROM platform.request_jobs AS j
          WHERE j.request_id = request.request_id AND j.revision = request.revision AND j.job_id IS NOT NULL
          ORDER BY j.sequence DESC LIMIT 1;
-        PERFORM app.cancel_job(running, cancel_request.reason);
+        IF running IS NULL THEN
+            PERFORM platform.cancel_waiting(request.request_id, cancel_request.reason);
+        ELSE
+            PERFORM app.cancel_job(running, cancel_request.reason);
+        END IF;
     END LOOP;
     IF request.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) THEN
         PERFORM app.raise_problems('GM503', app.problem('NOT_CANCELLED', 'system', 'request_id', to_jsonb(request.request_id),
@@ -275,6 +279,29 @@ END;
 $$;
 ALTER FUNCTION platform.cancel_request(text, text) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.cancel_request(text, text) TO geomill_client, geomill_gateway;
+
+-- platform.cancel_waiting: end a request that waits for its turn at a table, and has no job to cancel yet.
+--
+-- Guarantees  A request whose turn has come meanwhile is left alone: its job is what is to be cancelled.
+-- Locks       request row, row of geo_tables.
+-- SECURITY DEFINER: the API role may not end a request. The caller has seen that the request is its client's.
+CREATE OR REPLACE FUNCTION platform.cancel_waiting(request_id text, reason text)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+BEGIN
+    SELECT r.* INTO STRICT request FROM platform.requests AS r WHERE r.request_id = cancel_waiting.request_id FOR NO KEY UPDATE;
+    IF platform.is_waiting(request) THEN
+        PERFORM platform.end_request(request.request_id, 'cancelled'::platform.request_status, app.problem(
+            'CANCELLED', 'user', NULL, NULL, coalesce('cancelled: ' || cancel_waiting.reason, 'cancelled'), 'retry it if it is still wanted'));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.cancel_waiting(text, text) TO geomill_api;
 
 -- platform.check_config: processing_config against the model of its request type: filled with defaults, or its problems.
 --
@@ -301,6 +328,9 @@ BEGIN
     FOREACH one IN ARRAY types LOOP
         EXECUTE format('SELECT v.filled, v.problems FROM platform.%I($1) AS v', format('validate_%s_config', one))
            INTO filled, found USING coalesce(check_config.processing_config, '{}');
+        IF one = 'vector'::platform.request_type AND coalesce(found, '[]') = '[]' THEN
+            found := platform.mode_problems(filled);
+        END IF;
         all_found := all_found || coalesce(found, '[]');
     END LOOP;
 
@@ -447,7 +477,7 @@ GRANT EXECUTE ON FUNCTION platform.configure_client(text, jsonb) TO geomill_admi
 
 -- platform.content_hash: the SHA-256 of what was asked, so that the same content resubmitted is the same request.
 --
--- overwrite and priority say how, not what: they are left out. A list of paths is the list, however it was spaced.
+-- overwrite, priority and on_busy say how, not what: they are left out. A list of paths is the list, however it was spaced.
 --
 -- Guarantees  Defaults that were written out and defaults that were left out hash equally (processing_config is filled).
 -- Locks       none.
@@ -461,7 +491,7 @@ AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request_type::text,
         CASE WHEN source_path ~ '^\s*\[' THEN source_path::jsonb ELSE to_jsonb(source_path) END,
-        processing_config - 'overwrite' - 'priority')));
+        processing_config - 'overwrite' - 'priority' - 'on_busy')));
 $$;
 GRANT EXECUTE ON FUNCTION platform.content_hash(platform.request_type, text, jsonb) TO geomill_api;
 
@@ -606,17 +636,20 @@ GRANT EXECUTE ON FUNCTION platform.current_client() TO geomill_api;
 -- A submission with overwrite that is repeated word for word (the same client_request_id included) after it was done is
 -- the same submission, so that a client that lost the answer can ask again; with a new client_request_id it is a new one.
 --
--- Guarantees  Depends on its arguments alone. Either same, or revise, or a problem.
+-- Guarantees  Either same, or revise, or a problem.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.decide_resubmission(
     existing platform.requests, wanted platform.requests, OUT revise boolean, OUT warnings jsonb, OUT problem jsonb
 )
 LANGUAGE plpgsql
-IMMUTABLE PARALLEL SAFE
+STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    same_content CONSTANT boolean := existing.content_hash = wanted.content_hash;
+    -- A key that came with a later version has its default in what was asked before.
+    same_content CONSTANT boolean := existing.content_hash = wanted.content_hash OR coalesce(platform.content_hash(
+        existing.request_type, existing.source_path, (SELECT c.filled FROM platform.check_config(existing.request_type, existing.processing_config) AS c))
+        = wanted.content_hash, false);
     overwrite CONSTANT boolean := (wanted.processing_config ->> 'overwrite')::boolean;
     is_open CONSTANT boolean := existing.status IN ('pending'::platform.request_status, 'processing'::platform.request_status);
     ended_badly CONSTANT boolean := existing.status IN ('failed'::platform.request_status, 'cancelled'::platform.request_status);
@@ -761,8 +794,8 @@ $$;
 -- what they saw before, and what this revision left behind is discarded.
 --
 -- Guarantees  Status, result, the row of the ledger (platform.outcomes), the row of webhook_deliveries and the job that delivers it commit together. NOTIFY
---             geomill_requests carries the request's id and nothing else.
--- Locks       none of its own; the caller holds the request row.
+--             geomill_requests carries the request's id and nothing else. Whoever waited for its table begins.
+-- Locks       as platform.take_table and platform.start_waiting; the caller holds the request row.
 CREATE OR REPLACE FUNCTION platform.end_request(request_id text, status platform.request_status, error jsonb)
 RETURNS void
 LANGUAGE plpgsql
@@ -795,6 +828,9 @@ BEGIN
     RETURNING r.* INTO request;
     PERFORM platform.record_outcome(request, result.metadata);
 
+    IF succeeded AND result.metadata #> '{vector,swapped}' = 'true' THEN
+        PERFORM platform.take_table(request);
+    END IF;
     IF request.callback_url IS NOT NULL THEN
         -- A revision ends twice only where an operator took up its job again: the client is then told of the new end.
         INSERT INTO platform.webhook_deliveries AS d (request_id, revision, callback_url, payload, created_at)
@@ -809,6 +845,7 @@ BEGIN
         PERFORM platform.discard_revision(request, before.published_revision);
     END IF;
     PERFORM pg_notify('geomill_requests', request.request_id);
+    PERFORM platform.start_waiting(request.table_name);
 END;
 $$;
 
@@ -1052,6 +1089,21 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.infer_request_type(text) TO geomill_api;
+
+-- platform.is_waiting: whether a request waits for its turn at its table: it is open, and its first job is not submitted yet.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.is_waiting(request platform.requests)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT request.status = 'pending'::platform.request_status AND request.table_name IS NOT NULL
+           AND EXISTS (SELECT FROM platform.request_jobs AS s WHERE s.request_id = request.request_id AND s.revision = request.revision)
+           AND NOT EXISTS (SELECT FROM platform.request_jobs AS s
+                            WHERE s.request_id = request.request_id AND s.revision = request.revision AND s.job_id IS NOT NULL);
+$$;
 
 -- platform.job_ended: a request's job has reached its end: the next of its sequence follows, or the request ends too.
 --
@@ -1423,6 +1475,45 @@ AS $$
           FROM platform.endpoint_levels() AS l WHERE l.endpoint = may_call.endpoint), false);
 $$;
 
+-- platform.may_write_table: whether a request may publish into a table whose name another request reserved.
+--
+-- create makes a table of the request's own; replace, append and upsert take any table of the client's.
+--
+-- Guarantees  holder is what platform.table_holder says: NULL for a free name, '' for a stranger's table.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.may_write_table(wanted platform.requests, table_name text, holder text)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(holder, wanted.request_id) = wanted.request_id
+           OR (coalesce(wanted.processing_config ->> 'mode', 'create') <> 'create'
+               AND EXISTS (SELECT FROM platform.geo_tables AS t
+                            WHERE t.table_name = may_write_table.table_name AND t.client_id = wanted.client_id));
+$$;
+GRANT EXECUTE ON FUNCTION platform.may_write_table(platform.requests, text, text) TO geomill_api;
+
+-- platform.mode_problems: what is wrong with a vector request's mode, beyond what its model says of each key alone.
+--
+-- Guarantees  Raises nothing. config is filled with defaults.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.mode_problems(config jsonb)
+RETURNS jsonb
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_agg(p.problem), '[]')
+      FROM (SELECT app.problem('REQUIRED', 'user', 'processing_config.key_columns', config -> 'key_columns',
+                       'upsert needs key_columns', 'name the columns that tell rows apart, by their names in the table') AS problem
+             WHERE config ->> 'mode' = 'upsert' AND jsonb_array_length(config -> 'key_columns') = 0
+             UNION ALL
+            SELECT app.problem('NOT_ALLOWED', 'user', 'processing_config.key_columns', config -> 'key_columns',
+                       'append takes no key_columns', 'leave them out, or use mode upsert')
+             WHERE config ->> 'mode' = 'append' AND jsonb_array_length(config -> 'key_columns') > 0) AS p;
+$$;
+
 -- platform.name_request: the names a request's result will have: STAC item, STAC collection, table.
 --
 -- A name that the client asked for is taken as it is or refused. A default is made from dataset, resource and version; it
@@ -1448,6 +1539,7 @@ DECLARE
     published boolean;
     own_name text;
     holder text;
+    others text[];
 BEGIN
     named := wanted;
     problems := '[]';
@@ -1508,17 +1600,25 @@ BEGIN
         IF asked_table ~ '^(_load_|idx_)' THEN
             problems := problems || app.problem('TABLE_NAME_RESERVED', 'user', 'processing_config.table_name', to_jsonb(asked_table),
                 'names that begin with _load_ or idx_ are geomill''s own', 'give another table_name, or none');
-        ELSIF holder <> wanted.request_id THEN
+        ELSIF NOT platform.may_write_table(wanted, asked_table, holder) THEN
             problems := problems || app.problem('TABLE_NAME_TAKEN', 'user', 'processing_config.table_name', to_jsonb(asked_table),
                 format('the table name %s is taken', asked_table)
                 -- Only a request of the client's own is visible here, so only that is named.
                 || coalesce((SELECT format(' by request %s', r.request_id) FROM platform.requests AS r
                               WHERE r.client_id = wanted.client_id AND r.request_id = holder), ''),
-                'give another table_name, or none');
+                CASE WHEN EXISTS (SELECT FROM platform.geo_tables AS t WHERE t.table_name = asked_table AND t.client_id = wanted.client_id)
+                     THEN 'give another table_name, or write into that table with mode replace, append or upsert'
+                     ELSE 'give another table_name, or none' END);
         ELSIF published AND asked_table <> existing.table_name THEN
             problems := problems || app.problem('ALREADY_PUBLISHED', 'user', 'processing_config.table_name', to_jsonb(asked_table),
                 format('request %s has published table geo.%s', existing.request_id, existing.table_name), 'leave table_name as it was, or submit another version_id');
         END IF;
+    END IF;
+    others := platform.sharers(wanted.client_id, named.table_name, wanted.request_id);
+    IF published AND wanted.processing_config ->> 'mode' = 'create' AND cardinality(others) > 0 THEN
+        problems := problems || app.problem('TABLE_SHARED', 'user', 'processing_config.mode', wanted.processing_config -> 'mode',
+            format('geo.%s has rows of other requests: %s', named.table_name, array_to_string(others, ', ')),
+            'use mode replace if they are to go too; append or upsert if they are to stay');
     END IF;
 END;
 $$;
@@ -1746,7 +1846,9 @@ BEGIN
     SELECT count(platform.start_delivery(d.delivery_id)) INTO deliveries
       FROM (SELECT o.delivery_id FROM platform.webhook_deliveries AS o WHERE o.status IN ('pending'::platform.delivery_status, 'failed'::platform.delivery_status) ORDER BY o.delivery_id) AS d;
 
-    requests := ARRAY(SELECT r.request_id FROM platform.requests AS r WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) ORDER BY r.created_at, r.request_id);
+    -- Those that wait for their table have lost nothing: the end of those before them begins them.
+    requests := ARRAY(SELECT r.request_id FROM platform.requests AS r
+                       WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) AND NOT platform.is_waiting(r) ORDER BY r.created_at, r.request_id);
     PERFORM platform.end_request(e.request_id, 'failed'::platform.request_status, app.problem(
                 'INTERRUPTED_BY_REBUILD', 'system', NULL, NULL, 'the engine was rebuilt while the request was under way',
                 format('try it again: SELECT platform.retry_request(%L)', e.request_id), true))
@@ -1808,7 +1910,7 @@ BEGIN
         SELECT DISTINCT CASE
                WHEN p.problem ->> 'code' = 'MALFORMED' THEN 'GM400'
                WHEN p.problem ->> 'code' IN ('SOURCE_OUTSIDE_ROOTS', 'REQUEST_TYPE_NOT_ALLOWED') THEN 'GM403'
-               WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN') THEN 'GM409'
+               WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN', 'TABLE_SHARED', 'TABLE_BUSY') THEN 'GM409'
                ELSE 'GM422' END
           FROM jsonb_array_elements(problems) AS p (problem));
     PERFORM app.raise_problems(CASE WHEN cardinality(states) = 1 THEN states[1] ELSE 'GM422' END, problems);
@@ -2121,7 +2223,33 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.require_request(platform.clients, text) TO geomill_api;
 
+-- platform.require_unshared: refuse to take back a table that has rows of other requests.
+--
+-- A table goes as a whole with the request that made it. What others appended goes with them, before.
+--
+-- Locks       none.
+-- Errors      GM409.
+CREATE OR REPLACE FUNCTION platform.require_unshared(request platform.requests)
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    others CONSTANT text[] := platform.sharers(request.client_id, request.table_name, request.request_id);
+BEGIN
+    IF cardinality(others) > 0 AND platform.table_holder(request.table_name) = request.request_id THEN
+        PERFORM app.raise_problems('GM409', app.problem('TABLE_SHARED', 'user', 'request_id', to_jsonb(request.request_id),
+            format('geo.%s has rows of other requests: %s', request.table_name, array_to_string(others, ', ')),
+            format('unpublish these first: SELECT platform.unpublish_request(%L, false)', others[1])));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.require_unshared(platform.requests) TO geomill_api;
+
 -- platform.reserve_table: a name in schema geo for a vector request, its own from now on; NULL for other requests.
+--
+-- A table of the client's that another request made is written to, not reserved again (platform.may_write_table).
 --
 -- Guarantees  The name that name_request chose, or, where another client took that one meanwhile and it was a default, one
 --             with a suffix from the request's id. A reservation outlives its revision.
@@ -2139,7 +2267,7 @@ BEGIN
         EXIT WHEN candidate IS NULL;
         INSERT INTO platform.geo_tables (table_name, client_id, request_id) VALUES (candidate, named.client_id, named.request_id)
         ON CONFLICT DO NOTHING;
-        IF platform.table_holder(candidate) = named.request_id THEN
+        IF platform.may_write_table(named, candidate, platform.table_holder(candidate)) THEN
             RETURN candidate;
         END IF;
         IF named.processing_config ->> 'table_name' IS NOT NULL OR candidate <> named.table_name THEN
@@ -2426,6 +2554,23 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.set_webhook_secret(text, text, interval) TO geomill_admin;
 
+-- platform.sharers: other requests of a client that have rows in a table of geo, or are about to.
+--
+-- Guarantees  Those that have published into it and were not taken back, and those that are open. In order of their ids.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.sharers(client_id text, table_name text, but text)
+RETURNS text[]
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(r.request_id::text ORDER BY r.request_id), '{}')
+      FROM platform.requests AS r
+     WHERE r.client_id = sharers.client_id AND r.table_name = sharers.table_name AND r.request_id <> sharers.but
+       AND (r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) OR r.published_revision > coalesce(r.unpublish_revision, 0));
+$$;
+GRANT EXECUTE ON FUNCTION platform.sharers(text, text, text) TO geomill_api;
+
 -- platform.shown_key: the key that a gateway has shown in this transaction; NULL where none was, or where it was revoked since.
 --
 -- Locks       none.
@@ -2707,9 +2852,12 @@ $$;
 
 -- platform.start_jobs: plan the jobs of a request's revision, in their sequence, and submit the first.
 --
--- Guarantees  Which jobs serve which type of request is data (codegen/workflows); a revision keeps the plan it started with.
--- Locks       none of its own; the caller holds the request row.
--- Errors      GM422 the first job's parameters are refused.
+-- Where another open request writes to the same table of geo, the first job waits until it is this one's turn
+-- (platform.start_waiting), or the request is refused, as processing_config.on_busy says.
+--
+-- Guarantees  Requests for one table have their turns in the order in which they were submitted. Which jobs serve which type of request is data (codegen/workflows); a revision keeps the plan it started with.
+-- Locks       row of geo_tables; the caller holds the request row.
+-- Errors      GM409 TABLE_BUSY · GM422 the first job's parameters are refused.
 -- SECURITY DEFINER: the API role may neither change the plan of a request nor read the job types.
 CREATE OR REPLACE FUNCTION platform.start_jobs(request_id text)
 RETURNS void
@@ -2717,13 +2865,34 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    request platform.requests;
+    ahead text;
 BEGIN
     INSERT INTO platform.request_jobs (request_id, revision, sequence, job_type, created_at)
     SELECT r.request_id, r.revision, j.sequence, j.job_type, app.clock()
       FROM platform.requests AS r
       JOIN (VALUES ('vector'::platform.request_type, 1, 'ingest_vector'), ('vector'::platform.request_type, 2, 'stac_catalog_vectors'), ('raster'::platform.request_type, 1, 'validate_raster'), ('raster'::platform.request_type, 2, 'process_raster'), ('collection'::platform.request_type, 1, 'process_raster_collection'), ('collection'::platform.request_type, 2, 'create_mosaic_json')) AS j (request_type, sequence, job_type) ON j.request_type = r.request_type
      WHERE r.request_id = start_jobs.request_id;
-    PERFORM platform.submit_next_job(start_jobs.request_id, '{}');
+    SELECT r.* INTO STRICT request FROM platform.requests AS r WHERE r.request_id = start_jobs.request_id;
+    PERFORM FROM platform.geo_tables AS t WHERE t.table_name = request.table_name FOR NO KEY UPDATE;
+    IF FOUND THEN
+        -- Behind those that wait already, too.
+        SELECT r.request_id INTO ahead FROM platform.requests AS r
+         WHERE r.table_name = request.table_name AND r.request_id <> request.request_id AND r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status)
+         ORDER BY r.started_at DESC, r.request_id LIMIT 1;
+        -- A request that is submitted again while it is being taken back goes on at once, as it always did.
+        ahead := coalesce(ahead, nullif(platform.table_writer(request.table_name), request.request_id));
+    END IF;
+    IF ahead IS NULL THEN
+        PERFORM platform.submit_next_job(request.request_id, '{}');
+    ELSIF request.processing_config ->> 'on_busy' = 'refuse' THEN
+        PERFORM platform.refuse(jsonb_build_array(app.problem('TABLE_BUSY', 'user', 'processing_config.on_busy', to_jsonb(ahead),
+            format('request %s writes to geo.%s', ahead, request.table_name), 'wait until it has ended, or submit with on_busy wait', true)));
+    ELSE
+        UPDATE platform.requests AS r SET status_message = format('waits for its turn at geo.%s, after request %s', request.table_name, ahead)
+         WHERE r.request_id = request.request_id;
+    END IF;
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.start_jobs(text) TO geomill_api;
@@ -2802,6 +2971,49 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.start_unpublish(platform.requests) TO geomill_api;
 
+-- platform.start_waiting: the turn at a table of geo is free: the request that has waited longest for it begins.
+--
+-- Two requests that write to one table never run side by side: platform.start_jobs lets the second wait, and whatever ends the
+-- first (its success, failure, cancellation, the end of its removal) calls this in the same transaction.
+--
+-- Guarantees  At most one request of a table has jobs. Does not fail: a first job that refuses its parameters ends its request.
+--             A waiting request whose row is locked is passed over; the janitor calls again.
+-- Locks       row of geo_tables, request row (SKIP LOCKED). The caller may hold other request rows.
+CREATE OR REPLACE FUNCTION platform.start_waiting(table_name text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    next_one varchar(32);
+    refusal text;
+BEGIN
+    PERFORM FROM platform.geo_tables AS t WHERE t.table_name = start_waiting.table_name FOR NO KEY UPDATE;
+    IF NOT FOUND OR platform.table_writer(start_waiting.table_name) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    SELECT r.request_id INTO next_one
+      FROM platform.requests AS r
+     WHERE r.table_name = start_waiting.table_name AND r.status = 'pending'::platform.request_status AND platform.is_waiting(r)
+     ORDER BY r.started_at, r.request_id LIMIT 1
+       FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    UPDATE platform.requests AS r SET status_message = 'waiting for a worker' WHERE r.request_id = next_one;
+    BEGIN
+        PERFORM platform.submit_next_job(next_one, '{}');
+    EXCEPTION WHEN SQLSTATE 'GM422' THEN
+        GET STACKED DIAGNOSTICS refusal = PG_EXCEPTION_DETAIL;
+        PERFORM platform.end_request(next_one, 'failed'::platform.request_status, app.problem(
+            'JOB_REFUSED', 'system', NULL, NULL, 'its first job refused what it was given', 'submit the request again')
+            || jsonb_build_object('context', jsonb_build_object('problems', refusal::jsonb)));
+        RETURN;
+    END;
+    PERFORM pg_notify('geomill_requests', next_one);
+END;
+$$;
+
 -- platform.status_document: where one of the client's requests stands, with the same keys in every state.
 --
 -- Guarantees  progress_percent never goes back within a revision: the highest that was ever shown is kept in the row.
@@ -2840,6 +3052,10 @@ BEGIN
         'job', CASE WHEN is_open AND at.job_type IS NOT NULL THEN jsonb_build_object(
                    'job_type', at.job_type, 'stage', at.stage, 'total_stages', at.total_stages, 'stage_name', at.stage_name) END,
         'tasks', CASE WHEN is_open AND at.tasks IS NOT NULL THEN jsonb_build_object('total', at.tasks, 'completed', at.completed, 'failed', at.failed) END,
+        -- read = inserted + updated + rejected, in the published revision.
+        'counts', (SELECT jsonb_build_object('read', v.vector -> 'read', 'inserted', coalesce(v.vector -> 'inserted', v.vector -> 'rows'),
+                                             'updated', coalesce(v.vector -> 'updated', '0'), 'rejected', v.vector -> 'rejected')
+                     FROM (SELECT request.processing_metadata -> 'vector' AS vector) AS v WHERE v.vector ? 'read'),
         'endpoints', request.endpoints, 'stac_metadata', request.stac_metadata, 'error', request.error, 'warnings', request.warnings,
         'callback_status', request.callback_status, 'correlation_id', request.correlation_id,
         'created_at', request.created_at, 'started_at', request.started_at, 'completed_at', request.completed_at, 'updated_at', request.updated_at);
@@ -3110,7 +3326,9 @@ AS $$
             'request_id', request.request_id, 'revision', submit_unpublish.revision, 'client_id', request.client_id,
             'stac_collection', request.stac_collection, 'stac_item_id', request.stac_item_id,
             'job_ids', (SELECT coalesce(jsonb_agg(j.job_id ORDER BY j.revision, j.sequence), '[]') FROM platform.request_jobs AS j
-                         WHERE j.request_id = request.request_id AND j.revision <= submit_unpublish.revision AND j.job_id IS NOT NULL)),
+                         WHERE j.request_id = request.request_id AND j.revision <= submit_unpublish.revision AND j.job_id IS NOT NULL))
+        || CASE WHEN request.request_type = 'vector'::platform.request_type
+                THEN jsonb_build_object('table_name', request.table_name, 'mode', coalesce(request.processing_config ->> 'mode', 'create')) ELSE '{}' END,
         (request.processing_config ->> 'priority')::integer, for_request,
         CASE WHEN for_request IS NULL THEN 1 ELSE submit_unpublish.revision END, request.correlation_id)
       FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)
@@ -3160,6 +3378,57 @@ AS $$
           WHERE n.nspname = 'geo' AND c.relname = table_holder.table_name));
 $$;
 GRANT EXECUTE ON FUNCTION platform.table_holder(text) TO geomill_api;
+
+-- platform.table_writer: the request that has the turn at a table of geo: it has a job, or is being taken back; NULL for none.
+--
+-- Locks       none; whoever acts upon the answer holds the table's row of geo_tables.
+CREATE OR REPLACE FUNCTION platform.table_writer(table_name text)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.request_id
+      FROM platform.requests AS r
+     WHERE r.table_name = table_writer.table_name
+       AND ((r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) AND NOT platform.is_waiting(r))
+            OR (r.unpublish_revision = r.revision
+                AND EXISTS (SELECT FROM platform.unpublish_job(r.request_id, r.revision) AS j WHERE j.status IN ('pending'::app.job_status, 'processing'::app.job_status))))
+     ORDER BY r.started_at, r.request_id LIMIT 1;
+$$;
+
+-- platform.take_table: a request has put a table of its own in the place of what geo had under that name.
+--
+-- Its name is the request's from now on. Other requests that had rows there (mode replace) show nothing any more, and say why.
+--
+-- Guarantees  In the transaction of the swap: no reader sees an item whose rows are gone.
+-- Locks       catalogue (held already: the item is in it), request rows, row of geo_tables.
+CREATE OR REPLACE FUNCTION platform.take_table(request platform.requests)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    other platform.requests;
+BEGIN
+    -- A loop, because each has items of its own.
+    FOR other IN
+        SELECT r.* FROM platform.requests AS r
+         WHERE r.table_name = request.table_name AND r.request_id <> request.request_id AND r.client_id = request.client_id
+           AND r.published_revision IS NOT NULL
+         ORDER BY r.request_id FOR NO KEY UPDATE
+    LOOP
+        PERFORM app.stac_withdraw(other.request_id, other.revision, other.stac_collection, other.stac_item_id);
+        UPDATE platform.requests AS r
+           SET endpoints = NULL, stac_metadata = NULL, published_revision = NULL,
+               warnings = r.warnings || platform.warning('TABLE_REPLACED', format('geo.%s was replaced by request %s', request.table_name, request.request_id),
+                                                               'submit it again with overwrite, if it is to be the table')
+         WHERE r.request_id = other.request_id;
+    END LOOP;
+    UPDATE platform.geo_tables AS t SET request_id = request.request_id
+     WHERE t.table_name = request.table_name AND t.client_id = request.client_id AND t.request_id <> request.request_id;
+END;
+$$;
 
 -- platform.text_problem: what is wrong with a text argument of the API; NULL where nothing is.
 --
@@ -3275,7 +3544,14 @@ AS $$
         'stac_collection', (SELECT '/collections/' || c.collection FROM collections AS c WHERE NOT c.has_others ORDER BY c.collection LIMIT 1),
         'warnings', (SELECT coalesce(jsonb_agg(platform.warning('COLLECTION_KEPT',
                                 format('STAC collection %s stays, for items of other requests are in it', c.collection),
-                                'unpublish these too, if it is to go') ORDER BY c.collection), '[]') FROM collections AS c WHERE c.has_others),
+                                'unpublish these too, if it is to go') ORDER BY c.collection), '[]') FROM collections AS c WHERE c.has_others)
+                    || CASE WHEN r.published_revision IS NULL OR platform.table_holder(r.table_name) = r.request_id THEN '[]'
+                            WHEN r.processing_config ->> 'mode' = 'append' THEN jsonb_build_array(platform.warning('ROWS_WITHDRAWN',
+                                format('the rows that it appended go; geo.%s stays, for another request made it', r.table_name), NULL))
+                            WHEN r.processing_config ->> 'mode' = 'upsert' THEN jsonb_build_array(platform.warning('ROWS_KEPT',
+                                format('the rows that it wrote into geo.%s stay, for what they were before is not kept', r.table_name),
+                                'delete them by their etl_job_id where that is what you want; or upsert the earlier rows again'))
+                            ELSE '[]' END,
         'job', CASE WHEN r.unpublish_revision = r.revision
                     THEN (SELECT jsonb_build_object('job_id', j.job_id, 'job_type', j.job_type, 'status', j.status, 'error', j.error_details)
                             FROM platform.unpublish_job(r.request_id, r.revision) AS j WHERE j.job_id IS NOT NULL) END)
@@ -3287,7 +3563,7 @@ GRANT EXECUTE ON FUNCTION platform.unpublish_document(text, boolean) TO geomill_
 --
 -- Guarantees  Only after success the request shows as unpublished, and shows nothing of what was taken back. A later revision
 --             that began meanwhile keeps its status. After a failure the request stays as it was, and its message says so.
--- Locks       none of its own; the caller holds the request row.
+-- Locks       as platform.start_waiting; the caller holds the request row.
 CREATE OR REPLACE FUNCTION platform.unpublish_ended(request platform.requests, job app.jobs)
 RETURNS void
 LANGUAGE plpgsql
@@ -3315,6 +3591,7 @@ BEGIN
          WHERE current AND r.request_id = request.request_id;
     END IF;
     PERFORM pg_notify('geomill_requests', request.request_id);
+    PERFORM platform.start_waiting(request.table_name);
 END;
 $$;
 
@@ -3342,7 +3619,7 @@ $$;
 -- Guarantees  The document has the same keys always: what there still is to remove, where the request stands, and the job.
 --             Unpublishing twice is unpublishing once; where the job failed, another call takes it up again.
 -- Locks       as platform.start_unpublish.
--- Errors      GM401 no active client · GM404 no such request · GM409 the request is running · 25001 not READ COMMITTED.
+-- Errors      GM401 no active client · GM404 no such request · GM409 the request is running, or its table has rows of others · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
 CREATE OR REPLACE FUNCTION platform.unpublish_request(request_id text, dry_run boolean DEFAULT true)
 RETURNS jsonb
@@ -3356,6 +3633,7 @@ DECLARE
     only_says CONSTANT boolean := coalesce(unpublish_request.dry_run, true);
 BEGIN
     PERFORM platform.require_ended(request);
+    PERFORM platform.require_unshared(request);
     IF NOT only_says THEN
         PERFORM platform.start_unpublish(request);
     END IF;

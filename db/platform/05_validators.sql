@@ -236,6 +236,38 @@ AS $$
    "maxItems": 20,
    "type": "array"
   },
+  "mode": {
+   "default": "create",
+   "description": "What becomes of the table: made for this request; put in the place of the client''s table of that name; rows added to it; rows added, or changed where key_columns are the same",
+   "enum": [
+    "create",
+    "replace",
+    "append",
+    "upsert"
+   ],
+   "type": "string"
+  },
+  "key_columns": {
+   "default": [],
+   "description": "Columns that tell rows apart, by their names in the table; upsert needs them",
+   "items": {
+    "maxLength": 63,
+    "minLength": 1,
+    "pattern": "^[a-z_][a-z0-9_]*$",
+    "type": "string"
+   },
+   "maxItems": 10,
+   "type": "array"
+  },
+  "on_busy": {
+   "default": "wait",
+   "description": "What another open request for the same table means: this one has its turn after it, or is refused",
+   "enum": [
+    "wait",
+    "refuse"
+   ],
+   "type": "string"
+  },
   "on_reject": {
    "default": "quarantine",
    "description": "What a row that cannot be ingested means",

@@ -12,16 +12,17 @@ from psycopg.types.json import Jsonb
 from codegen.messages.vector import VectorCatalogParameters, VectorReport
 from workers import footprint, stac
 from workers.context import Completed, Task
-from workers.geo_table import STANDARD_COLUMNS
+from workers.errors import TaskError
+from workers.geo_table import STANDARD_COLUMNS, ColumnType, TableColumn
 from workers.registry import handles
-from workers.vector import publish
+from workers.vector import merge, publish
 from workers.vector.crs import WGS84
 
 
 @handles("vector_catalogue", VectorCatalogParameters)
 @handles("stac_vector", VectorCatalogParameters)
 def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
-    """Swap the loaded table in, and put its item into its collection, which is made if it is missing.
+    """Swap the loaded table in, or its rows, and put its item into its collection, which is made if it is missing.
 
     The second name is what jobs that the version before submitted call it.
     """
@@ -38,7 +39,7 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
     with task.effects() as effects:
         # The geo table before the catalogue's lock (design, lock order): a long reader keeps no other request waiting.
         if report.job_id is not None:
-            _swap(task, report, report.job_id, effects.connection)
+            report = _publish(task, report, report.job_id, effects.connection)
         effects.connection.execute("SELECT app.stac_ensure_collection(%s)", (Jsonb(collection),))
         effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb([item]),))
         return effects.complete(
@@ -49,17 +50,40 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
                     "stac_collection": stac.collection_path(wanted.stac_collection),
                 },
                 "stac_metadata": item,
+                "vector": report.model_dump(mode="json", exclude_none=True),
                 "warnings": [],
             }
         )
 
 
-def _swap(task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, connection: psycopg.Connection[Any]) -> None:
-    wanted, source = task.parameters, report.source
-    said = wanted.description or wanted.title or f"{source.layer}, from {source.file}"
+def _publish(task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, connection: psycopg.Connection[Any]) -> VectorReport:
+    """The loaded table becomes the one that readers see, or its rows go into that one. Returns the report with the final counts."""
+    wanted, source, table = task.parameters, report.source, task.parameters.table_name
     mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, job_id)
     staging = publish.staging_name(job_id)
-    publish.swap(connection, staging, wanted.table_name, report.indexes, mark, said, wanted.client_role, task.check)
+    if report.swapped:
+        said = wanted.description or wanted.title or f"{source.layer}, from {source.file}"
+        # Rows that were to go into a table that was not there make a table of the request's own: no other may be there now.
+        mode = "replace" if report.mode == "replace" else "create"
+        publish.swap(connection, staging, table, report.indexes, report.key_columns, mark, said, wanted.client_role, mode, task.check)
+        return report.model_copy(update={"inserted": report.rows, "updated": 0})
+    publish.require_staging(connection, staging)
+    if publish.writable(connection, table, mark, report.mode) is None:
+        raise TaskError(
+            "TABLE_GONE", f"{report.table} was there when the source was inspected, and is gone", category="system", field="table_name",
+            value=table, remediation="Retry the request: it makes the table anew",
+        )  # fmt: skip
+    columns = [TableColumn(column.name, ColumnType(column.type), column.original) for column in report.columns]
+    merge.require_fit(connection, merge.describe(connection, publish.SCHEMA, table), columns, table, WGS84)
+    names = [report.geometry_column, *(column.name for column in columns)]
+    item = (wanted.stac_collection, wanted.stac_item_id)
+    merged = merge.into(connection, publish.SCHEMA, staging, table, names, report.key_columns, item)
+    if merged.inserted + merged.updated != report.rows:
+        raise TaskError(
+            "COUNTS_DIFFER", f"{report.rows} rows were loaded, {merged.inserted} inserted and {merged.updated} updated", category="system",
+            remediation="Retry the request; report it if it happens again",
+        )  # fmt: skip
+    return report.model_copy(update={"inserted": merged.inserted, "updated": merged.updated, "removed": merged.removed})
 
 
 def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorReport) -> dict[str, Any]:
@@ -77,6 +101,7 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
             "table:columns": _columns(report),
             "table:primary_geometry": report.geometry_column,
             "table:row_count": report.rows,
+            "geomill:mode": report.mode,
             "geomill:geometry_type": report.geometry_type,
             "geomill:source_file": source.file,
             "geomill:source_format": source.format,

@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from codegen.messages.unpublish import UnpublishParameters
-from workers.context import Completed, Task
+from codegen.messages.unpublish import UnpublishParameters, UnpublishVectorParameters
+from workers.context import Completed, Effects, Task
 from workers.registry import handles
 from workers.vector import publish
 
 _WITHDRAW_STAGE = 1
+
+
+@handles("vector_withdraw", UnpublishVectorParameters)
+def withdraw_vector(task: Task[UnpublishVectorParameters]) -> Completed:
+    """As `withdraw`; rows that the request appended to another's table go too.
+
+    What it upserted there stays: nobody knows what was before.
+    """
+    asked = task.parameters
+    with task.effects() as effects:
+        rows = 0
+        if asked.mode == "append":
+            rows = publish.withdraw_rows(effects.connection, asked.table_name, asked.request_id, asked.client_id, asked.job_ids)
+        return _withdraw(task, effects, rows=rows)
 
 
 @handles("unpublish_withdraw", UnpublishParameters)
@@ -22,15 +36,19 @@ def withdraw(task: Task[UnpublishParameters]) -> Completed:
 
     Readers lose all of it at once. Files come after: no item ever points to one that is gone.
     """
-    asked = task.parameters
     with task.effects() as effects:
-        tables = publish.withdraw(effects.connection, asked.request_id, asked.revision, asked.job_ids, task.check)
-        [(items, collections, kept)] = effects.connection.execute(
-            "SELECT w.items, w.collections, w.kept FROM app.stac_withdraw(%s, %s, %s, %s) AS w",
-            (asked.request_id, asked.revision, asked.stac_collection, asked.stac_item_id),
-        ).fetchall()
-        task.log.info("withdrawn", tables=tables, items=items, collections=collections, kept=kept)
-        return effects.complete({"tables": tables, "items": items, "collections": collections, "kept_collections": kept})
+        return _withdraw(task, effects)
+
+
+def _withdraw(task: Task[Any], effects: Effects, **counts: int) -> Completed:
+    asked: UnpublishParameters = task.parameters
+    tables = publish.withdraw(effects.connection, asked.request_id, asked.revision, asked.job_ids, task.check)
+    [(items, collections, kept)] = effects.connection.execute(
+        "SELECT w.items, w.collections, w.kept FROM app.stac_withdraw(%s, %s, %s, %s) AS w",
+        (asked.request_id, asked.revision, asked.stac_collection, asked.stac_item_id),
+    ).fetchall()
+    task.log.info("withdrawn", tables=tables, items=items, collections=collections, kept=kept, **counts)
+    return effects.complete({"tables": tables, "items": items, "collections": collections, "kept_collections": kept, **counts})
 
 
 @handles("unpublish_files", UnpublishParameters)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, PlannedColumn, SourceReport, VectorPlan, VectorReport
@@ -20,7 +21,7 @@ from workers.errors import TaskError
 from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
 from workers.registry import handles
 from workers.vector import crs as crs_module
-from workers.vector import load, plan, publish, reading
+from workers.vector import keys, load, merge, plan, publish, reading
 from workers.vector import reports as words
 from workers.vector.alterations import Alterations
 from workers.vector.formats import Format
@@ -47,10 +48,6 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
                 field="source_path", value=dataset.name, remediation="Upload a layer with geometries",
             )  # fmt: skip
         source_crs = crs_module.decide(found.crs, asked.source_crs, is_default=found.crs_is_default)
-        builder = _builder(asked)
-        columns = builder.name_columns(found.columns)
-        builder.indexed_columns(columns, asked.indexes)
-        geometry_type = plan.geometry_type(found.kinds, asked.geometry_type, keep_z=asked.keep_z)
         source = SourceReport(
             file=dataset.name,
             member=dataset.member,
@@ -69,13 +66,25 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
     staging = publish.staging_name(task.claimed.job_id)
     with task.effects() as effects:
         # What could be refused at the very end is refused now, before hours of loading.
-        publish.replaceable(effects.connection, asked.table_name, _mark(task))
+        existing = _existing(task, effects.connection)
+        builder = _builder(asked, None if existing is None else existing.geometry_column)
+        columns = builder.name_columns(found.columns)
+        builder.indexed_columns(columns, asked.indexes)
+        keys.require(columns, asked.key_columns)
+        if existing is None:
+            geometry_type = plan.geometry_type(found.kinds, asked.geometry_type, keep_z=asked.keep_z)
+        else:
+            merge.require_fit(effects.connection, existing, columns, asked.table_name, crs_module.WGS84)
+            geometry_type = existing.geometry_type
+            plan.geometry_type(found.kinds, geometry_type.removesuffix("Z"), keep_z=False)
         decided = VectorPlan(
             source=source,
             stamp=stamp,
             srid=source_crs.srid(effects.connection),
             features=found.features,
             geometry_type=geometry_type,
+            geometry_column=builder.geometry_column.value,
+            into="new" if existing is None else "existing",
             columns=[PlannedColumn(name=column.name, type=column.type.value, original=column.original) for column in columns],
             batch_rows=batch_rows,
             chunks=chunks,
@@ -85,6 +94,8 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
         # Left behind where app was rebuilt under a running job: nobody else can have this name.
         effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
         effects.connection.execute(builder.create_table(columns, geometry_type, staging, publish.SCHEMA))
+        if asked.key_columns:
+            keys.add_row_column(effects.connection, publish.SCHEMA, staging)
         publish.hand_over(effects.connection, staging)
         return effects.complete(decided.model_dump(mode="json"))
 
@@ -104,10 +115,11 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
             target = load.Target(
                 schema=publish.SCHEMA,
                 table=publish.staging_name(task.claimed.job_id),
-                geometry_column=_builder(task.parameters).geometry_column.value,
+                geometry_column=_builder(task.parameters, decided.geometry_column).geometry_column.value,
                 geometry_type=decided.geometry_type,
                 columns=columns,
                 constants=_constants(task, decided),
+                keeps_row=bool(task.parameters.key_columns),
             )
             task.check()
             origin = load.From(decided.srid, decided.source.crs_wkt or decided.source.crs)
@@ -126,24 +138,34 @@ def finish(task: Task[IngestVectorParameters]) -> Completed:
     asked, decided = task.parameters, _plan(task)
     parts = [ChunkReport.model_validate(result.result_data) for result in task.results(LOAD)]
     total = words.total(parts)
-    _judge(asked, decided, total)
-    staging, builder, columns = publish.staging_name(task.claimed.job_id), _builder(asked), _columns(decided)
+    staging, builder, columns = publish.staging_name(task.claimed.job_id), _builder(asked, decided.geometry_column), _columns(decided)
     with task.effects() as effects:
         connection = effects.connection
         held = publish.contents(connection, staging, builder.geometry_column.value)
         if held.rows != total.inserted:
             raise _unreconciled(f"{total.inserted} rows were inserted, and the table has {held.rows}")
+        if asked.key_columns:
+            unkeyed = keys.sort_out(connection, publish.SCHEMA, staging, columns, asked.key_columns)
+            total = words.less(total, unkeyed)
+            if unkeyed:
+                load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided), keys.UNKEYED)
+                held = publish.contents(connection, staging, builder.geometry_column.value)
+        _judge(asked, decided, total)
         if held.bbox is None:
             raise TaskError(
                 "SOURCE_HAS_NO_GEOMETRY", "No row has a geometry", category="data", field="source_path", value=decided.source.file,
                 remediation="Upload a layer with geometries",
             )  # fmt: skip
-        publish.complete(connection, builder, columns, staging, asked.indexes, task.check)
+        if decided.into == "new":
+            publish.complete(connection, builder, columns, staging, asked.indexes, asked.key_columns, task.check)
         warnings = [*decided.warnings, *words.of_rows(total)]
         report = VectorReport(
             table=f"{publish.SCHEMA}.{asked.table_name}",
             job_id=task.claimed.job_id,
             indexes=builder.indexed_columns(columns, asked.indexes),
+            mode=asked.mode,
+            key_columns=asked.key_columns,
+            swapped=decided.into == "new",
             geometry_column=builder.geometry_column.value,
             geometry_type=decided.geometry_type,
             rows=held.rows,
@@ -203,8 +225,15 @@ def _plan(task: Task[IngestVectorParameters]) -> VectorPlan:
     return VectorPlan.model_validate(task.results(INSPECT)[0].result_data)
 
 
-def _builder(asked: IngestVectorParameters) -> GeoTableBuilder:
-    return GeoTableBuilder(GeometryColumn.ARCGIS if asked.arcgis_mode else GeometryColumn.POSTGIS)
+def _existing(task: Task[IngestVectorParameters], connection: psycopg.Connection[Any]) -> merge.Existing | None:
+    """The table that rows are to go into, where there is one and the mode is to leave it there."""
+    asked = task.parameters
+    there = publish.writable(connection, asked.table_name, _mark(task), asked.mode)
+    return merge.describe(connection, publish.SCHEMA, asked.table_name) if there and asked.mode in ("append", "upsert") else None
+
+
+def _builder(asked: IngestVectorParameters, geometry_column: str | None = None) -> GeoTableBuilder:
+    return GeoTableBuilder(GeometryColumn(geometry_column or ("shape" if asked.arcgis_mode else "geom")))
 
 
 def _columns(decided: VectorPlan) -> Sequence[TableColumn]:

@@ -28,6 +28,11 @@ from workers.vector.wkb import Kinds
 BATCH = sql.Identifier("pg_temp", "vector_batch")
 REJECTED = sql.Identifier("pg_temp", "vector_rejected")
 
+REJECTED_ROWS = sql.SQL("""
+    (SELECT x."ROW", x.code, x.reason, to_jsonb(b) - 'ROW' - 'WKB' AS properties FROM {rejected} AS x JOIN {batch} AS b USING ("ROW"))
+""").format(rejected=REJECTED, batch=BATCH)
+"""The rows that `insert` and `reject` set aside, with their attributes."""
+
 # About a centimetre: coordinates that were rounded on their way lie this far out.
 TOLERANCE = 1e-7
 _PAGE = 500
@@ -45,6 +50,8 @@ class Target:
     columns: Sequence[TableColumn]
     constants: Mapping[str, Any]
     """Standard columns that have the same value in every row."""
+    keeps_row: bool = False
+    """Whether the table has a column for the row's id in the source."""
 
     @property
     def base(self) -> str:
@@ -119,20 +126,18 @@ def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, ro
     )
 
 
-def record(connection: psycopg.Connection[Any], task_id: int, attempt: int, source: str) -> None:
-    """Write the rejected rows, with their attributes, where their client can read them."""
+def record(connection: psycopg.Connection[Any], task_id: int, attempt: int, source: str, rejects: sql.Composable = REJECTED_ROWS) -> None:
+    """Write rejected rows, with their attributes, where their client can read them: a table of "ROW", code, reason, properties."""
     connection.execute(
         sql.SQL("""
             SELECT sum(platform.record_rejects(%(task_id)s, %(attempt)s, %(source)s, page.rejects))
               FROM (SELECT jsonb_agg(one.reject ORDER BY one.position) AS rejects
                       FROM (SELECT row_number() OVER (ORDER BY r."ROW") AS position,
                                    jsonb_build_object('source_row', r."ROW", 'code', r.code, 'reason', r.reason,
-                                       'properties', CASE WHEN length(p.properties::text) <= %(longest)s THEN p.properties END) AS reject
-                              FROM {rejected} AS r
-                              JOIN {batch} AS b USING ("ROW")
-                             CROSS JOIN LATERAL (SELECT to_jsonb(b) - 'ROW' - 'WKB' AS properties) AS p) AS one
+                                       'properties', CASE WHEN length(r.properties::text) <= %(longest)s THEN r.properties END) AS reject
+                              FROM {rejects} AS r) AS one
                      GROUP BY one.position / %(page)s) AS page
-        """).format(rejected=REJECTED, batch=BATCH),
+        """).format(rejects=rejects),
         {"task_id": task_id, "attempt": attempt, "source": source, "longest": _LONGEST_PROPERTIES, "page": _PAGE},
     )
 
@@ -227,6 +232,7 @@ def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Comp
             """CASE WHEN public.GeometryType(p."P") IN ('CIRCULARSTRING', 'COMPOUNDCURVE', 'CURVEPOLYGON', 'MULTICURVE', 'MULTISURFACE')
                       OR public.ST_HasArc(p."P") THEN public.ST_CurveToLine(p."P") ELSE p."P" END"""
         )
+    row, names = ["ROW"] if target.keeps_row else [], [column.name for column in target.columns]
     flat = sql.SQL("public.ST_Force3DZ({})" if target.has_z else "public.ST_Force2D({})").format(parsed)
     return sql.SQL(_INSERT).format(
         attributes=sql.SQL("").join(sql.SQL("c.{}, ").format(sql.Identifier(column.name)) for column in target.columns),
@@ -243,14 +249,12 @@ def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Comp
         batch=BATCH,
         rejected=REJECTED,
         table=sql.Identifier(target.schema, target.table),
-        names=sql.SQL(", ").join(
-            sql.Identifier(name) for name in [*target.constants, target.geometry_column, *(column.name for column in target.columns)]
-        ),
+        names=sql.SQL(", ").join(map(sql.Identifier, [*target.constants, target.geometry_column, *row, *names])),
         values=sql.SQL(", ").join(
             [
                 *(sql.Placeholder(name) for name in target.constants),
                 sql.SQL('s."SHAPED"'),
-                *(sql.SQL("s.{}").format(sql.Identifier(column.name)) for column in target.columns),
+                *(sql.SQL("s.{}").format(sql.Identifier(name)) for name in [*row, *names]),
             ]
         ),
     )

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from workers.errors import TaskError
 from workers.geo_table import GeoTableBuilder, TableColumn, named_after, rename_statements
+from workers.vector import keys as key_columns
 
 SCHEMA = "geo"
 READER = "geomill_reader"
@@ -72,7 +73,7 @@ def hand_over(connection: psycopg.Connection[Any], staging: str) -> None:
 
 def contents(connection: psycopg.Connection[Any], table: str, geometry_column: str) -> Contents:
     """Count the rows of a loaded table, and find their box."""
-    _require_staging(connection, table)
+    require_staging(connection, table)
     [(rows, *box)] = connection.execute(
         sql.SQL("""
             SELECT c.rows, public.ST_XMin(c.box), public.ST_YMin(c.box), public.ST_XMax(c.box), public.ST_YMax(c.box)
@@ -88,12 +89,15 @@ def complete(
     columns: Sequence[TableColumn],
     staging: str,
     indexes: Sequence[str],
+    keys: Sequence[str],
     check: Callable[[], None],
 ) -> None:
     """Key, indexes, trigger, comments and statistics of the loaded table, while nobody waits for it."""
     for statement in builder.complete_table(columns, staging, SCHEMA, indexes=indexes):
         check()
         connection.execute(statement)
+    if keys:
+        key_columns.create_index(connection, SCHEMA, staging, keys)
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SCHEMA, staging)))
 
 
@@ -102,26 +106,37 @@ def swap(
     staging: str,
     table: str,
     indexed: Sequence[str],
+    keys: Sequence[str],
     mark: Mark,
     words: str,
     client_role: str,
+    mode: str,
     check: Callable[[], None],
 ) -> None:
     """Put the complete table in the place of the published one, and let its client read it."""
     # An operator may take the task up long after its request has ended and its leftovers were discarded.
-    _require_staging(connection, staging)
-    if replaceable(connection, table, mark) is not None:
+    require_staging(connection, staging)
+    if writable(connection, table, mark, mode) is not None:
         _drop(connection, table, check)
     taken = _taken(connection, named_after(table, indexed))
     for statement in rename_statements(indexed, staging, table, SCHEMA, taken=taken):
         connection.execute(statement)
+    if keys:
+        connection.execute(
+            sql.SQL("ALTER INDEX {} RENAME TO {}").format(
+                sql.Identifier(SCHEMA, key_columns.index_name(staging, keys)), sql.Identifier(key_columns.index_name(table, keys))
+            )
+        )
     name = sql.Identifier(SCHEMA, table)
     connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{words.replace(chr(0), '')}\n\n{mark}")))
     connection.execute(sql.SQL("GRANT SELECT ON {} TO {}, {}").format(name, sql.Identifier(client_role), sql.Identifier(READER)))
 
 
-def replaceable(connection: psycopg.Connection[Any], table: str, mark: Mark) -> Mark | None:
-    """The mark of the table that is to be replaced; None if there is none. Refuses a table that is not this request's."""
+def writable(connection: psycopg.Connection[Any], table: str, mark: Mark, mode: str) -> Mark | None:
+    """The mark of the table that is there; None if there is none.
+
+    Refuses a table that is not this request's, and not its client's where the mode is another than create.
+    """
     row = connection.execute(
         """
         SELECT c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE'),
@@ -134,12 +149,14 @@ def replaceable(connection: psycopg.Connection[Any], table: str, mark: Mark) -> 
     if row is None:
         return None
     found = Mark.of(row[1])
-    if not row[0] or found is None or found.request_id != mark.request_id:
+    of_request = found is not None and found.request_id == mark.request_id
+    of_client = found is not None and found.client_id == mark.client_id and mode != "create"
+    if not row[0] or found is None or not (of_request or of_client):
         raise TaskError(
             "TABLE_NAME_TAKEN", f"geo.{table} is there, and is not this request's", category="user", field="table_name", value=table,
             remediation="Give another processing_config.table_name, or have an administrator rename or drop what is there",
         )  # fmt: skip
-    if found.revision > mark.revision:
+    if of_request and found.revision > mark.revision:
         raise TaskError(
             "SUPERSEDED", f"geo.{table} already holds revision {found.revision}", category="user", field="revision", value=mark.revision,
             remediation="Nothing is to be done: a later revision has been published",
@@ -158,6 +175,15 @@ def _mark_of(connection: psycopg.Connection[Any], table: str) -> Mark | None:
         (SCHEMA, table),
     ).fetchone()
     return None if row is None else Mark.of(row[0])
+
+
+def withdraw_rows(connection: psycopg.Connection[Any], table: str, request_id: str, client_id: str, job_ids: Sequence[str]) -> int:
+    """Delete the rows that jobs of a request put into a table that another request of its client made; how many there were."""
+    mark = _mark_of(connection, table)
+    if mark is None or mark.client_id != client_id or mark.request_id == request_id:
+        return 0
+    statement = sql.SQL("DELETE FROM {} WHERE etl_job_id = ANY (%s)").format(sql.Identifier(SCHEMA, table))
+    return connection.execute(statement, (list(job_ids),)).rowcount
 
 
 def discard(connection: psycopg.Connection[Any], job_ids: Sequence[str], check: Callable[[], None]) -> list[str]:
@@ -237,7 +263,8 @@ def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], N
     )  # fmt: skip
 
 
-def _require_staging(connection: psycopg.Connection[Any], table: str) -> None:
+def require_staging(connection: psycopg.Connection[Any], table: str) -> None:
+    """Refuse to go on where what was loaded is gone."""
     if not _taken(connection, [table]):
         raise TaskError(
             "STAGING_GONE", f"What was loaded into {table} is no longer there", category="system",

@@ -88,5 +88,12 @@ def total(parts: Iterable[ChunkReport]) -> ChunkReport:
     )
 
 
+def less(total: ChunkReport, rejected: dict[str, int]) -> ChunkReport:
+    """The same, where rows that had been inserted were rejected after all, by reason."""
+    gone = sum(rejected.values())
+    counts = {"inserted": total.inserted - gone, "rejected": total.rejected + gone, "reasons": total.reasons | rejected}
+    return total.model_copy(update=counts)
+
+
 def _listed(types: Iterable[str]) -> str:
     return ", ".join(sorted(types))

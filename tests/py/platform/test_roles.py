@@ -75,6 +75,7 @@ EXECUTES: Mapping[Role, str] = {
     "api": """
         app.cancel_job app.canonical_json app.clock app.problem app.raise_problems app.sha256_hex app.stac_register_search
         platform.cancel_request
+        platform.cancel_waiting platform.may_write_table platform.require_unshared platform.sharers
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
         platform.list_requests platform.name_request
