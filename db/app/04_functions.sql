@@ -759,6 +759,45 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.dead_letters(text, text, integer, timestamptz) TO geomill_admin;
 
+-- app.describe_tasks: what a worker is told of the tasks that it has claimed: a part of app.turn.
+--
+-- Guarantees  Stages and jobs are read once each, however many of their tasks are among these; inputs only where the fan-out made some.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.describe_tasks(task_ids bigint[], attempts integer[], stage_ids bigint[], this_moment timestamptz)
+RETURNS TABLE (
+    task_id bigint, attempt integer, job_id varchar, job_type varchar, stage integer, task_type varchar, task_index integer,
+    parameters jsonb, deadline timestamptz, correlation_id varchar, platform_request_id varchar
+)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH stage AS MATERIALIZED (
+        SELECT s.stage_id, s.job_id, s.stage, s.task_type, s.fan_out, s.task_parameters, s.matches_stage_id,
+               describe_tasks.this_moment + s.max_runtime_seconds * interval '1 second' AS deadline,
+               j.job_type, j.correlation_id, j.platform_request_id
+          FROM app.stages AS s
+          JOIN app.jobs AS j ON j.job_id = s.job_id
+         WHERE s.stage_id = ANY (describe_tasks.stage_ids)
+    )
+    SELECT c.task_id, c.attempt, s.job_id, s.job_type, s.stage, s.task_type, (c.task_id & 16777215)::integer,
+           CASE s.fan_out
+               WHEN 'each'::app.fan_out THEN s.task_parameters || jsonb_build_object('item', (
+                    SELECT i.item FROM app.task_inputs AS i WHERE i.task_id = c.task_id))
+               WHEN 'match_previous'::app.fan_out THEN s.task_parameters || jsonb_build_object('previous', (
+                    SELECT r.result_data FROM app.task_results AS r
+                     WHERE r.task_id = (s.matches_stage_id << 24) | (c.task_id & 16777215)))
+               ELSE s.task_parameters
+           END,
+           s.deadline, s.correlation_id, s.platform_request_id
+      FROM unnest(describe_tasks.task_ids, describe_tasks.attempts) AS c (task_id, attempt)
+      JOIN stage AS s ON s.stage_id = c.task_id >> 24;
+END;
+$$;
+
 -- app.due_tasks: pending tasks whose time has come: retries, and what was given back.
 --
 -- Guarantees  At most max_tasks of the given types, those that are due longest first within each type; none of a paused client;
@@ -931,7 +970,7 @@ $$;
 --             smaller one ends the stage completed_with_errors. When it returns, tasks of a later stage exist or the job
 --             has reached its end.
 --             Returns false, and changes nothing, where the stage had ended already.
--- Locks       stage row, job row (the caller holds the job's advisory lock).
+-- Locks       stage row, ready_stages row, job row (the caller holds the job's advisory lock).
 CREATE OR REPLACE FUNCTION app.finish_stage(stage_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -967,6 +1006,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    -- The claim of its last task has done so, unless another claim was looking at the row just then.
+    DELETE FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id;
 
     IF outcome = 'failed'::app.stage_status THEN
         SELECT e.error INTO last_error
@@ -3145,6 +3186,56 @@ BEGIN
 END;
 $$;
 
+-- app.report_tasks: the report of app.turn that is not the ordinary one: in any order, of several stages, with failures among it.
+--
+-- Guarantees  Every completion, retry, failure and advance of app.complete_task_and_check_stage and app.fail_task. A stale attempt
+--             changes nothing; of two attempts of one task the older is stale.
+-- Locks       job (advisory: shared; exclusive where it arms a stage or a failure may end a job), task rows in id order,
+--             stage rows, job row, request row.
+-- Errors      none; app.turn has checked the report.
+CREATE OR REPLACE FUNCTION app.report_tasks(finished jsonb)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
+    reported bigint[];
+    attempts integer[];
+    results jsonb[];
+    errors jsonb[];
+    failing bigint[];
+    ended bigint[];
+    failed record;
+BEGIN
+    -- Rows are locked in the order of their ids.
+    SELECT array_agg(f.task_id), array_agg(f.attempt), array_agg(f.result_data), array_agg(f.error),
+           coalesce(array_agg(f.task_id) FILTER (WHERE f.error IS NOT NULL), '{}')
+      INTO reported, attempts, results, errors, failing
+      FROM (SELECT DISTINCT ON (r.task_id) r.task_id, r.attempt, r.result_data, r.error
+              FROM jsonb_to_recordset(report_tasks.finished) AS r (task_id bigint, attempt integer, result_data jsonb, error jsonb)
+             ORDER BY r.task_id, r.attempt DESC) AS f;
+    PERFORM app.lock_jobs(reported, failing);
+    WITH done AS (
+        UPDATE app.tasks AS t SET status = 'completed'::app.task_status, completed_at = this_moment
+         WHERE t.task_id = ANY (reported) AND t.attempt = attempts[array_position(reported, t.task_id)]
+           AND t.status = 'processing'::app.task_status AND NOT t.task_id = ANY (failing)
+        RETURNING t.task_id)
+    SELECT coalesce(array_agg(d.task_id), '{}') INTO ended FROM done AS d;
+    INSERT INTO app.task_results (task_id, result_data)
+    SELECT f.task_id, f.result_data FROM unnest(reported, results) AS f (task_id, result_data)
+     WHERE f.result_data IS NOT NULL AND f.task_id = ANY (ended);
+    FOR failed IN
+        SELECT f.task_id, f.attempt, f.error FROM unnest(reported, attempts, errors) AS f (task_id, attempt, error) WHERE f.error IS NOT NULL
+    LOOP
+        IF app.give_up_attempt(failed.task_id, failed.attempt, failed.error) = 'failed'::app.task_status THEN
+            ended := ended || failed.task_id;
+        END IF;
+    END LOOP;
+    PERFORM app.settle_all(ended);
+END;
+$$;
+
 -- app.require_batch: refuse a number of tasks that no worker can mean.
 --
 -- Locks       none.
@@ -5238,134 +5329,166 @@ SET jit = off
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
+    wanted text[] := turn.task_types;
     me integer;
-    reported bigint[];
-    attempts integer[];
-    results jsonb[];
-    errors jsonb[];
+    reported bigint[] := '{}';
+    attempts integer[] := '{}';
     common_attempt integer;
-    stages bigint[];
-    failing bigint[] := '{}';
+    only_stage bigint;
+    has_more boolean := false;
+    is_ordinary boolean;
+    is_locked boolean;
+    is_counted boolean := true;
+    is_noted boolean := false;
+    is_one_for_all boolean;
     ended bigint[];
-    members bigint;
-    is_plain boolean;
-    is_as_held boolean;
-    is_counted boolean;
-    failed record;
+    first_stage bigint;
+    low bigint;
+    high bigint;
+    ids bigint[] := '{}';
+    numbers integer[] := '{}';
     taken record;
 BEGIN
     IF (turn.max_tasks BETWEEN 0 AND 10000) IS NOT TRUE THEN
         PERFORM app.require_batch(turn.max_tasks);
     END IF;
-    -- Only what is surely no report is sought here, in one pass in C: which element, and why, check_finished says.
-    IF jsonb_typeof(turn.finished) <> 'array'
-       OR jsonb_path_exists(turn.finished, 'strict $[*] ? ((@.task_id >= 0 && @.attempt >= 0) is unknown)') THEN
-        PERFORM app.check_finished(turn.finished);
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM app.require_read_committed();
     END IF;
-    SELECT coalesce(f.tasks, '{}'), coalesce(f.attempts, '{}'), f.results, f.errors, f.members, w.worker_key, w.holding = f.tasks
-      INTO reported, attempts, results, errors, members, me, is_as_held
-      FROM (SELECT array_agg(r.task_id) AS tasks, array_agg(r.attempt) AS attempts, array_agg(r.result_data) AS results, array_agg(r.error) AS errors,
-                   count(r.task_id) + count(r.attempt) + count(r.result_data) + count(r.error) AS members
-              FROM jsonb_to_recordset(turn.finished) AS r (task_id bigint, attempt integer, result_data jsonb, error jsonb)) AS f
-      LEFT JOIN app.workers AS w ON w.worker_id = turn.worker_id AND w.status = 'alive'::app.worker_status;
-    IF me IS NULL THEN
+    IF wanted IS NULL THEN
+        wanted := ARRAY(SELECT DISTINCT d.task_type::text FROM app.job_stages AS d);
+    END IF;
+    IF turn.finished <> '[]' THEN
+        IF jsonb_typeof(turn.finished) <> 'array' THEN
+            PERFORM app.check_finished(turn.finished);
+        END IF;
+        reported := '{' || btrim(jsonb_path_query_array(turn.finished, 'strict $[*].task_id ? (@ >= 0)', '{}', true)::text, '[]') || '}';
+        attempts := '{' || btrim(jsonb_path_query_array(turn.finished, 'strict $[*].attempt ? (@ >= 0)', '{}', true)::text, '[]') || '}';
+        -- Each element has both numbers, and where two members an element are all, neither result nor error nor what is unknown. Which
+        -- element is wrong, and why, check_finished says.
+        has_more := jsonb_array_length(jsonb_path_query_array(turn.finished, '$[*].*')) <> 2 * jsonb_array_length(turn.finished);
+        IF has_more OR cardinality(reported) <> jsonb_array_length(turn.finished) OR cardinality(attempts) <> jsonb_array_length(turn.finished) THEN
+            PERFORM app.check_finished(turn.finished);
+        END IF;
+        -- In order, and of one stage: then the ends say which.
+        IF reported[1] >> 24 = reported[cardinality(reported)] >> 24
+           AND NOT (has_more AND jsonb_path_exists(turn.finished, '$[*].error ? (@ != null)')) THEN
+            only_stage := reported[1] >> 24;
+        END IF;
+    END IF;
+
+    -- First statement: who reports, where work is, and the lock of the job, as app.lock_jobs takes it. The ordinary report is of all that
+    -- the worker holds, each task once and in order, of one stage, and nothing failed.
+    SELECT w.worker_key, w.holding = reported AND w.holding_attempts = attempts AND (only_stage IS NOT NULL OR turn.finished = '[]'),
+           r.stage_id, r.low, r.high,
+           CASE WHEN s.stage_id IS NULL THEN NULL
+                WHEN NOT s.armed AND s.last_task_id = ANY (reported) THEN pg_advisory_xact_lock(71101, hashtext(s.job_id)) IS NULL
+                ELSE pg_advisory_xact_lock_shared(71101, hashtext(s.job_id)) IS NULL END
+      INTO me, is_ordinary, first_stage, low, high, is_locked
+      FROM app.workers AS w
+      LEFT JOIN app.stages AS s ON s.stage_id = only_stage AND w.holding = reported AND w.holding_attempts = attempts
+      LEFT JOIN LATERAL (
+            SELECT o.stage_id, o.low, o.high FROM app.ready_stages AS o
+             WHERE o.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = o.task_type)
+             ORDER BY o.rank, o.stage_id LIMIT 1) AS r
+        ON NOT EXISTS (SELECT FROM app.tasks AS t
+                        WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted))
+     WHERE w.worker_id = turn.worker_id AND w.status = 'alive'::app.worker_status;
+    IF NOT FOUND THEN
         me := app.worker_key(turn.worker_id, turn.task_types);
     END IF;
 
-    IF cardinality(reported) = 0 THEN
-        PERFORM app.require_read_committed();
+    IF is_ordinary IS NOT TRUE THEN
+        IF turn.finished <> '[]' THEN
+            PERFORM app.report_tasks(turn.finished);
+        END IF;
+    ELSIF only_stage IS NULL AND first_stage IS NULL THEN
+        is_counted := false;
     ELSE
-        -- What is none of the four members is seen by their number.
-        IF members <> jsonb_array_length(jsonb_path_query_array(turn.finished, '$[*].*')) THEN
-            PERFORM app.check_finished(turn.finished);
-        END IF;
-        -- The ordinary report is of all that the worker holds, each task once and in order. Any other is brought into order,
-        -- for rows are locked in the order of their ids; of two attempts of one task the older is stale.
-        IF is_as_held IS NOT TRUE THEN
-            SELECT array_agg(f.task_id), array_agg(f.attempt), array_agg(f.result_data), array_agg(f.error)
-              INTO reported, attempts, results, errors
-              FROM (SELECT DISTINCT ON (r.task_id) r.task_id, r.attempt, r.result_data, r.error
-                      FROM unnest(reported, attempts, results, errors) AS r (task_id, attempt, result_data, error)
-                     ORDER BY r.task_id, r.attempt DESC) AS f;
-        END IF;
-        is_plain := members = 2 * cardinality(reported);
-        IF NOT is_plain THEN
-            failing := ARRAY(SELECT f.task_id FROM unnest(reported, errors) AS f (task_id, error) WHERE f.error IS NOT NULL);
-            IF cardinality(failing) > 0 THEN
-                PERFORM app.check_finished(turn.finished);
-            END IF;
-        END IF;
         common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
-        -- Mostly one stage, and then no query is needed to say so.
-        IF (reported[1] >> 24) << 24 <= ALL (reported) AND reported[1] | 16777215 >= ALL (reported) THEN
-            stages := ARRAY[reported[1] >> 24];
-        ELSE
-            stages := ARRAY(SELECT DISTINCT i >> 24 FROM unnest(reported) AS i);
-        END IF;
-        PERFORM app.lock_jobs(reported, failing);
-        -- A statement of its own after the locks: what it sees of `armed` stays so until this transaction ends.
-        WITH done AS (
+        -- Second statement, after the lock: what it sees of `armed` stays so until this transaction ends. Complete; and where the stage
+        -- need not be settled first, claim, and write the worker's row.
+        WITH settled AS MATERIALIZED (
+            SELECT s.armed OR s.caps IS NOT NULL OR s.last_task_id = ANY (reported) AS is_due FROM app.stages AS s WHERE s.stage_id = only_stage
+        ), done AS (
             UPDATE app.tasks AS t SET status = 'completed'::app.task_status, completed_at = this_moment
              WHERE t.task_id = ANY (reported) AND t.attempt = coalesce(common_attempt, attempts[array_position(reported, t.task_id)])
-               AND t.status = 'processing'::app.task_status AND NOT t.task_id = ANY (failing)
-            RETURNING t.task_id)
-        SELECT coalesce(array_agg(d.task_id), '{}'),
-               EXISTS (SELECT FROM app.stages AS s WHERE s.stage_id = ANY (stages) AND (s.armed OR s.caps IS NOT NULL OR s.last_task_id = ANY (reported)))
-          INTO ended, is_counted FROM done AS d;
-        IF NOT is_plain THEN
+               AND t.status = 'processing'::app.task_status
+            RETURNING t.task_id
+        ), claim AS (
+            -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT.
+            UPDATE app.tasks AS t
+               SET status = 'processing'::app.task_status, attempt = t.attempt + 1, worker_key = me, started_at = this_moment, run_at = NULL
+             WHERE t.task_id = ANY (ARRAY(
+                       SELECT o.task_id FROM app.tasks AS o
+                        WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > low AND o.task_id <= high
+                        ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0 ELSE turn.max_tasks END
+                          FOR UPDATE SKIP LOCKED))
+            RETURNING t.task_id, t.attempt
+        ), claimed AS MATERIALIZED (
+            SELECT coalesce(array_agg(c.task_id), '{}') AS tasks, coalesce(array_agg(c.attempt), '{}') AS their_attempts FROM claim AS c
+        ), noted AS (
+            UPDATE app.workers AS w SET holding = n.tasks, holding_attempts = n.their_attempts, last_beat = this_moment
+              FROM claimed AS n
+             WHERE w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND w.holding_attempts = attempts
+               AND cardinality(n.tasks) = turn.max_tasks
+            RETURNING true
+        )
+        SELECT n.tasks, n.their_attempts, (SELECT coalesce(array_agg(d.task_id), '{}') FROM done AS d), coalesce((SELECT c.is_due FROM settled AS c), false),
+               EXISTS (SELECT FROM noted), s.fan_out NOT IN ('each'::app.fan_out, 'match_previous'::app.fan_out),
+               s.job_id, j.job_type, s.stage, s.task_type, s.task_parameters, this_moment + s.max_runtime_seconds * interval '1 second',
+               j.correlation_id, j.platform_request_id
+          INTO ids, numbers, ended, is_counted, is_noted, is_one_for_all,
+               job_id, job_type, stage, task_type, parameters, deadline, correlation_id, platform_request_id
+          FROM claimed AS n
+          LEFT JOIN app.stages AS s ON s.stage_id = first_stage
+          LEFT JOIN app.jobs AS j ON j.job_id = s.job_id;
+        IF has_more THEN
             INSERT INTO app.task_results (task_id, result_data)
-            SELECT f.task_id, f.result_data FROM unnest(reported, results) AS f (task_id, result_data)
-             WHERE f.result_data IS NOT NULL AND f.task_id = ANY (ended);
+            SELECT r.task_id, r.result_data FROM jsonb_to_recordset(turn.finished) AS r (task_id bigint, result_data jsonb)
+             WHERE r.result_data IS NOT NULL AND r.task_id = ANY (ended);
         END IF;
-        IF cardinality(failing) > 0 THEN
-            FOR failed IN
-                SELECT f.task_id, f.attempt, f.error FROM unnest(reported, attempts, errors) AS f (task_id, attempt, error) WHERE f.error IS NOT NULL
-            LOOP
-                IF app.give_up_attempt(failed.task_id, failed.attempt, failed.error) = 'failed'::app.task_status THEN
-                    ended := ended || failed.task_id;
-                END IF;
-            END LOOP;
-            PERFORM app.settle_all(ended);
-        ELSIF is_counted AND cardinality(ended) > 0 THEN
+        -- The ordinary claim: the first stage has enough, and neither its end nor what lags far behind asks to be tidied.
+        IF is_noted AND ids[max_tasks] < high AND ids[max_tasks] - low <= 2000 THEN
+            -- One claim in sixteen passes a multiple of so many.
+            IF (ids[1] & 16777215) / (16 * max_tasks) <> ((ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
+                PERFORM app.rotate_stage(first_stage, this_moment);
+            END IF;
+            IF ids[1] = low + 1 THEN
+                PERFORM app.mark_started(ARRAY[first_stage]);
+            END IF;
+            IF NOT is_one_for_all THEN
+                RETURN QUERY SELECT d.* FROM app.describe_tasks(ids, numbers, ARRAY[first_stage], this_moment) AS d;
+            ELSIF max_tasks = 1 THEN
+                task_id := ids[1];
+                attempt := numbers[1];
+                task_index := ids[1] & 16777215;
+                RETURN NEXT;
+            ELSE
+                RETURN QUERY
+                SELECT c.id, c.number, turn.job_id, turn.job_type, turn.stage, turn.task_type, (c.id & 16777215)::integer,
+                       turn.parameters, turn.deadline, turn.correlation_id, turn.platform_request_id
+                  FROM unnest(ids, numbers) AS c (id, number);
+            END IF;
+            RETURN;
+        END IF;
+        IF is_counted AND cardinality(ended) > 0 THEN
             PERFORM app.settle(ended);
         END IF;
     END IF;
 
-    taken := app.take_tasks(me, turn.task_types, turn.max_tasks, this_moment);
-    -- The ordinary turn reports all that the worker held: then its row needs no second look. Each attempt of it: the late report
-    -- of an earlier one must not make the engine forget who runs the task now.
-    UPDATE app.workers AS w
-       SET holding = taken.task_ids, holding_attempts = taken.attempts, last_beat = this_moment
-     WHERE w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND w.holding_attempts = attempts;
-    IF NOT FOUND THEN
+    -- What the first stage alone could not give.
+    IF is_counted OR max_tasks = 0 THEN
+        taken := app.take_tasks(me, wanted, turn.max_tasks, this_moment);
+    ELSE
+        taken := app.take_more_tasks(me, wanted, turn.max_tasks, this_moment, ids, numbers);
+    END IF;
+    IF NOT is_noted THEN
         PERFORM app.hold_worker(me, taken.task_ids, taken.attempts, this_moment);
     END IF;
     IF cardinality(taken.task_ids) > 0 THEN
-        IF taken.has_first THEN
-            PERFORM app.mark_started(taken.stage_ids);
-        END IF;
-        -- Stages and jobs are read once each, however many of their tasks are among these; inputs only where the fan-out made some.
-        RETURN QUERY
-        WITH stage AS MATERIALIZED (
-            SELECT s.stage_id, s.job_id, s.stage, s.task_type, s.fan_out, s.task_parameters, s.matches_stage_id,
-                   this_moment + s.max_runtime_seconds * interval '1 second' AS deadline,
-                   j.job_type, j.correlation_id, j.platform_request_id
-              FROM app.stages AS s
-              JOIN app.jobs AS j ON j.job_id = s.job_id
-             WHERE s.stage_id = ANY (taken.stage_ids)
-        )
-        SELECT c.task_id, c.attempt, s.job_id, s.job_type, s.stage, s.task_type, (c.task_id & 16777215)::integer,
-               CASE s.fan_out
-                   WHEN 'each'::app.fan_out THEN s.task_parameters || jsonb_build_object('item', (
-                        SELECT i.item FROM app.task_inputs AS i WHERE i.task_id = c.task_id))
-                   WHEN 'match_previous'::app.fan_out THEN s.task_parameters || jsonb_build_object('previous', (
-                        SELECT r.result_data FROM app.task_results AS r
-                         WHERE r.task_id = (s.matches_stage_id << 24) | (c.task_id & 16777215)))
-                   ELSE s.task_parameters
-               END,
-               s.deadline, s.correlation_id, s.platform_request_id
-          FROM unnest(taken.task_ids, taken.attempts) AS c (task_id, attempt)
-          JOIN stage AS s ON s.stage_id = c.task_id >> 24;
+        PERFORM app.mark_started(taken.stage_ids);
+        RETURN QUERY SELECT d.* FROM app.describe_tasks(taken.task_ids, taken.attempts, taken.stage_ids, this_moment) AS d;
     END IF;
 END;
 $$;
