@@ -1,4 +1,4 @@
-"""Cloud Optimized GeoTIFFs: how one is to be made, making it, and proving that it is one and holds what the source held.
+"""Cloud Optimized GeoTIFFs: making one, and proving that it is one and holds what the source held.
 
 GDAL's COG driver does the work, block by block, so that memory is bounded at any size. Nothing is believed: the result is
 read back as a whole, checked by rio-cogeo's strict rules and compared with the source pixel by pixel; its statistics are
@@ -14,50 +14,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 from rio_cogeo.cogeo import cog_validate
 from rio_cogeo.utils import get_zooms
 
-from codegen.messages.raster_report import Band, Grid, Kind, Profile, RasterReport
+from codegen.messages.raster_report import Band, Class, Grid, Profile, RasterReport
 from codegen.messages.request import RasterOptions
-from workers import pixels, raster_report, raster_source
+from workers import pixels, raster_classes, raster_report, raster_source
 from workers.errors import TaskError
 from workers.footprint import Footprint
 from workers.raster_report import Check
-
-BLOCKSIZE = 512
-QUALITY = 85
-_SMALL_ERROR = 12.0
-"""Mean difference of 8-bit values that a lossy compression of good quality stays below, by far."""
-
-_OVERVIEWS: dict[Kind, str] = {
-    "rgb": "average",
-    "rgba": "average",
-    "multispectral": "average",
-    "continuous": "average",
-    "dem": "average",
-    "categorical": "mode",
-    "mask": "nearest",
-}
-_WARP: dict[Kind, str] = {
-    "rgb": "cubic",
-    "rgba": "cubic",
-    "multispectral": "bilinear",
-    "continuous": "bilinear",
-    "dem": "bilinear",
-    "categorical": "nearest",
-    "mask": "nearest",
-}
-_DISCRETE: tuple[Kind, ...] = ("categorical", "mask")
 
 
 @dataclass(frozen=True)
@@ -69,49 +43,11 @@ class Made:
     nodata: float | None
     overviews: list[int]
     largest_error: float | None
+    mean_error: float | None
+    classes: list[Class]
     footprint: Footprint
     minzoom: int
     maxzoom: int
-
-
-def choose(report: RasterReport, options: RasterOptions) -> Profile:
-    """How the COG of an examined raster is made: by its kind, and by what was asked for. Refuses what cannot be."""
-    kind = report.kind
-    count = len(report.bands)
-    _possible(report, kind)
-    compression = options.compression or "deflate"
-    lossy = compression in ("jpeg", "webp")
-    if lossy:
-        _lossy_is_possible(report, kind, compression)
-    target = _target(report, options.target_crs)
-    nodata = raster_report.read_nodata(report.nodata)
-    alpha: Literal["kept", "added", "mask"] | None = "kept" if report.masked else None
-    if lossy and (nodata is not None or (report.masked and compression == "jpeg")):
-        # What a lossy compression blurs cannot tell data from none; a mask can.
-        alpha, nodata = "mask", None
-    elif target is not None and nodata is None and not report.masked:
-        nodata = _free_value(report) if count == 1 or not lossy else None
-        if nodata is None or kind in ("rgb", "rgba"):
-            alpha, nodata = "added", None
-    overviews = options.resampling or _OVERVIEWS[kind]
-    asked = [
-        key for key in ("kind", "compression", "resampling", "target_crs", "nodata", "band_names") if getattr(options, key) is not None
-    ]
-    return Profile(
-        kind=kind,
-        kind_reason=report.kind_reason,
-        compression=compression,
-        predictor=compression in ("deflate", "zstd", "lzw") and kind not in _DISCRETE and not report.palette,
-        quality=QUALITY if lossy else None,
-        lossless=not lossy,
-        blocksize=BLOCKSIZE,
-        overview_resampling=overviews,
-        warp_resampling=None if target is None else _WARP[kind],
-        target_crs=target,
-        nodata=raster_report.told_nodata(nodata),
-        alpha=alpha,
-        asked=asked,
-    )
 
 
 def write(path: Path, name: str, report: RasterReport, options: RasterOptions, profile: Profile, target: Path) -> None:
@@ -122,6 +58,8 @@ def write(path: Path, name: str, report: RasterReport, options: RasterOptions, p
         prepared = stack.enter_context(_prepared(dataset, report, options, profile))
         try:
             rasterio.shutil.copy(prepared, target, driver="COG", **_creation_options(report, profile))
+            if profile.target_crs is not None:
+                raster_classes.restore_names(dataset, target)
         except RasterioError as error:
             raise TaskError(
                 "COG_NOT_WRITTEN",
@@ -138,11 +76,11 @@ def verify(path: Path, name: str, report: RasterReport, options: RasterOptions, 
         _valid(made, name)
         source = stack.enter_context(raster_source.opened(path, name))
         cog = stack.enter_context(rasterio.open(made, driver="GTiff", sharing=False))
-        statistics, largest_error = _compare(source, cog, name, report, profile, check)
+        statistics, largest_error, mean_error = _compare(source, cog, name, report, profile, check)
         if profile.target_crs is None:
             _same_place(source, cog, name)
-        if report.palette and _colors_shown(source.colormap(1), cog.nodata) != _colors_shown(cog.colormap(1), cog.nodata):
-            raise _unequal(name, "its colour table differs")
+        classes = raster_classes.of(cog)
+        _same_meaning(source, cog, name, report, classes)
         crs = CRS.from_wkt(cog.crs.to_wkt(version="WKT2_2019"))
         if not any(band.valid for band in statistics):
             raise _unequal(name, "it holds no data")
@@ -154,6 +92,8 @@ def verify(path: Path, name: str, report: RasterReport, options: RasterOptions, 
             nodata=cog.nodata,
             overviews=[int(factor) for factor in cog.overviews(1)],
             largest_error=largest_error,
+            mean_error=mean_error,
+            classes=classes,
             footprint=raster_report.footprint_of(grid, crs, name),
             minzoom=int(minzoom),
             maxzoom=int(maxzoom),
@@ -167,70 +107,12 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _possible(report: RasterReport, kind: Kind) -> None:
-    needed = {"rgb": 3, "rgba": 4}.get(kind)
-    if needed is not None and len(report.bands) != needed:
-        raise _not_possible(
-            "KIND_NOT_POSSIBLE", "kind", kind, f"{report.source.name} has {len(report.bands)} bands, and {kind} needs {needed}"
-        )
-
-
-def _lossy_is_possible(report: RasterReport, kind: Kind, compression: str) -> None:
-    name, dtype = report.source.name, report.bands[0].data_type
-    if dtype != "uint8":
-        raise _not_possible(
-            "COMPRESSION_NOT_POSSIBLE", "compression", compression, f"{compression} compresses 8-bit values, and {name} has {dtype}"
-        )
-    if report.palette or kind in _DISCRETE:
-        raise _not_possible(
-            "COMPRESSION_NOT_POSSIBLE", "compression", compression, f"{compression} would change the values of {name}, which are {kind}"
-        )
-    allowed = (3, 4) if compression == "webp" else (1, 3, 4)
-    if len(report.bands) not in allowed or (len(report.bands) == 4 and kind != "rgba"):
-        raise _not_possible(
-            "COMPRESSION_NOT_POSSIBLE",
-            "compression",
-            compression,
-            f"{compression} compresses colours, and {name} has {len(report.bands)} bands of kind {kind}",
-        )
-
-
-def _target(report: RasterReport, requested: str | None) -> str | None:
-    """The CRS to reproject to; None where the source is in it."""
-    if requested is None:
-        return None
-    try:
-        wanted = CRS.from_user_input(requested)
-    except CRSError as error:
-        raise _not_possible(
-            "CRS_UNKNOWN", "target_crs", requested, f"{requested} is no coordinate reference system that PROJ knows"
-        ) from error
-    if not (wanted.is_geographic or wanted.is_projected):
-        raise _not_possible("CRS_NOT_SUPPORTED", "target_crs", requested, f"{requested} ({wanted.name}) is no plane or geographic system")
-    return None if CRS.from_wkt(report.grid.crs_wkt).equals(wanted, ignore_axis_order=True) else requested
-
-
-def _free_value(report: RasterReport) -> float | None:
-    """A value that no pixel has, for what reprojecting leaves empty; None where there may be none."""
-    dtype = np.dtype(report.bands[0].data_type)
-    if dtype.kind == "f":
-        return math.nan
-    limits = np.iinfo(dtype)
-    lows = [band.minimum for band in report.bands if band.minimum is not None]
-    highs = [band.maximum for band in report.bands if band.maximum is not None]
-    if limits.min < 0 and min(lows) > limits.min:
-        return float(limits.min)
-    if max(highs) < limits.max:
-        return float(limits.max)
-    return float(limits.min) if min(lows) > limits.min else None
-
-
 def _creation_options(report: RasterReport, profile: Profile) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "compress": profile.compression.upper(),
         "predictor": "YES" if profile.predictor else "NO",
         "blocksize": profile.blocksize,
-        "bigtiff": "IF_SAFER",
+        "bigtiff": profile.bigtiff.upper(),
         # A source's own overviews may be anything; ours are computed as the profile says. Where the driver computes none,
         # it would take the source's in spite of being told to ignore them.
         "overviews": "IGNORE_EXISTING" if profile.target_crs or max(report.grid.width, report.grid.height) > profile.blocksize else "NONE",
@@ -239,8 +121,10 @@ def _creation_options(report: RasterReport, profile: Profile) -> dict[str, Any]:
     }
     if profile.quality is not None:
         chosen["quality"] = profile.quality
+    if profile.effort is not None:
+        chosen["level"] = profile.effort
     if profile.compression == "lerc":
-        chosen["max_z_error"] = 0
+        chosen["max_z_error"] = profile.max_error or 0
     if profile.target_crs is not None and profile.warp_resampling is not None:
         chosen |= {
             "target_srs": profile.target_crs,
@@ -331,8 +215,8 @@ def _valid(made: Path, name: str) -> None:
 
 def _compare(
     source: Any, cog: Any, name: str, report: RasterReport, profile: Profile, check: Check
-) -> tuple[list[pixels.Statistics], float | None]:
-    """Read the COG as a whole, beside the source where they have the same grid; returns statistics and the largest difference."""
+) -> tuple[list[pixels.Statistics], float | None, float | None]:
+    """Read the COG as a whole, beside the source where they have the same grid; returns statistics, the largest and the mean difference."""
     comparable = profile.target_crs is None
     statistics = [pixels.Statistics(dtype) for dtype in cog.dtypes]
     validity = pixels.Validity(cog, cog.nodata)
@@ -354,8 +238,9 @@ def _compare(
                     raise _unequal(name, f"pixels differ in rows {window.row_off} to {window.row_off + window.height - 1}")
                 continue
             for before, after, mask in zip(given, written, masks, strict=False):
-                difference = np.abs(before.astype(np.int16) - after.astype(np.int16))
+                difference = np.abs(before.astype(np.float64) - after.astype(np.float64))
                 difference = difference if mask is None else difference[mask]
+                difference = difference[np.isfinite(difference)]
                 if difference.size:
                     largest, total, compared = (
                         max(largest, float(difference.max())),
@@ -364,9 +249,31 @@ def _compare(
                     )
     except RasterioError as error:
         raise _unequal(name, "it does not read") from error
-    if compared and total / compared > _SMALL_ERROR:
-        raise _unequal(name, f"pixels differ by {total / compared:.1f} on average")
-    return statistics, largest if comparable else None
+    mean = total / compared if compared else 0.0
+    if profile.mean_error_bound is not None and mean > profile.mean_error_bound:
+        raise _unequal(name, f"pixels differ by {mean:.1f} on average")
+    if profile.max_error is not None and largest > profile.max_error + _rounding(cog.dtypes[0], statistics):
+        raise _unequal(name, f"pixels differ by up to {largest:g}")
+    return (statistics, largest, mean) if comparable else (statistics, None, None)
+
+
+def _rounding(dtype: str, statistics: list[pixels.Statistics]) -> float:
+    """What the values' own type rounds away beyond the error that was allowed."""
+    if np.dtype(dtype).kind != "f":
+        return 0.0
+    return 4 * float(np.finfo(dtype).eps) * max(abs(edge) for band in statistics for edge in (band.minimum or 0.0, band.maximum or 0.0))
+
+
+def _same_meaning(source: Any, cog: Any, name: str, report: RasterReport, classes: list[Class]) -> None:
+    """What values mean must have come through with them: colours, classes, scale and offset."""
+    if report.palette and _colors_shown(source.colormap(1), cog.nodata) != _colors_shown(cog.colormap(1), cog.nodata):
+        raise _unequal(name, "its colour table differs")
+    if {one.value: one.name for one in raster_classes.of(source)} != {one.value: one.name for one in classes}:
+        raise _unequal(name, "the names of its classes differ")
+    for before, after in ((source.scales, cog.scales), (source.offsets, cog.offsets), (source.units, cog.units)):
+        # An alpha band may have come or gone.
+        if any(one != other for one, other in zip(before, after, strict=False)):
+            raise _unequal(name, "its scales, offsets or units differ")
 
 
 def _colors_shown(palette: dict[int, tuple[int, int, int, int]], nodata: float | None) -> dict[int, tuple[int, int, int, int]]:
@@ -400,7 +307,3 @@ def _unequal(name: str, how: str) -> TaskError:
         retryable=True,
         remediation="Leave the source alone while it is converted; if it was, report it with the file",
     )
-
-
-def _not_possible(code: str, field: str, value: Any, message: str) -> TaskError:
-    return TaskError(code, message, category="user", field=field, value=value, remediation=f"Choose another {field}, or leave it out")

@@ -133,11 +133,11 @@ def decided_kind(found: Sequence[Header]) -> Guess | None:
     if not votes:
         return None
     if len(votes) > 1:
-        if not set(votes) <= {"continuous", "dem", "categorical", "mask"}:
+        if not set(votes) <= {"continuous", "dem", "vegetation_index", "categorical", "mask"}:
             return None
         # A member with few values may be part of something continuous; one with many is never part of classes.
-        measured: tuple[Kind, ...] = ("dem", "continuous") if votes["dem"] > votes["continuous"] else ("continuous", "dem")
-        order: tuple[Kind, ...] = (*measured, "categorical", "mask")
+        measured: tuple[Kind, ...] = ("continuous", "dem", "vegetation_index")
+        order: tuple[Kind, ...] = (*sorted(measured, key=lambda kind: -votes[kind]), "categorical", "mask")
         kind = next(kind for kind in order if votes[kind])
         reason = next(guess.reason for guess in guesses if guess.kind == kind)
         return Guess(kind, f"of {len(guesses)} members looked at, {votes[kind]} say: {reason}")

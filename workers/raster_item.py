@@ -29,6 +29,7 @@ _WORD_OF_KIND: dict[Kind, str] = {
     "multispectral": "Multispectral image",
     "continuous": "Continuous values",
     "dem": "Elevation",
+    "vegetation_index": "Vegetation or water index",
     "categorical": "Classes",
     "mask": "Mask",
 }

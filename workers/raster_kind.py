@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.messages.raster_report import Kind
+from workers import raster_classes
 
 FEW_VALUES = 32
 """A band of integers with no more distinct values than this is taken for classes."""
@@ -23,6 +24,9 @@ _ENOUGH_PIXELS = 64 * FEW_VALUES
 _ELEVATION = re.compile(
     r"(?<![a-z])(dem|dsm|dtm|dhm|dgm|dom|elev|elevations?|heights?|altitudes?|srtm|aster_?gdem|cop_?dem|bathymetry|topography)(?![a-z])"
 )
+_INDEX = re.compile(r"(?<![a-z])(ndvi|evi|evi2|savi|msavi|gndvi|ndwi|mndwi|ndmi|nbr|ndre|ndbi|vegetation index)(?![a-z])")
+_INDEX_RANGE = 1.5
+_INDEX_OF_INTEGERS = 10_000.0
 _EARTH_RELIEF = (-12_000.0, 9_000.0)
 
 
@@ -50,7 +54,7 @@ def from_header(dataset: Any) -> Guess | None:
     if dataset.count == 1:
         if colors[0] == "palette":
             return Guess("categorical", "it has a colour table")
-        if _has_categories(dataset):
+        if raster_classes.of(dataset):
             return Guess("categorical", "its values have names")
         if dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") == "1":
             return Guess("mask", "its values have one bit")
@@ -76,7 +80,13 @@ def from_values(dataset: Any, values: Values, names: Sequence[str]) -> Guess:
         return Guess("mask", f"its only values are {' and '.join(str(value) for value in distinct)}")
     if distinct is not None and len(distinct) == 1:
         return _measured(values, names, "its only value is the same everywhere")
-    if distinct is not None and len(distinct) <= FEW_VALUES and values.count >= _ENOUGH_PIXELS and not _called_elevation(names):
+    if (
+        distinct is not None
+        and len(distinct) <= FEW_VALUES
+        and values.count >= _ENOUGH_PIXELS
+        and not _called_elevation(names)
+        and not _called_index(names)
+    ):
         return Guess("categorical", f"it has {len(distinct)} distinct integers")
     return _measured(values, names, "its values are integers, and many")
 
@@ -87,6 +97,11 @@ def names_of(dataset: Any, file_name: str) -> list[str]:
 
 
 def _measured(values: Values, names: Sequence[str], reason: str) -> Guess:
+    if _called_index(names) and values.minimum is not None and values.maximum is not None:
+        # As fractions, or as integers of ten thousandths, as satellites' products have it.
+        most = _INDEX_RANGE if values.distinct is None and "floating" in reason else _INDEX_OF_INTEGERS
+        if max(abs(values.minimum), abs(values.maximum)) <= most:
+            return Guess("vegetation_index", f"{reason}, and it is called an index")
     low, high = _EARTH_RELIEF
     if _called_elevation(names) and (
         values.minimum is None or values.maximum is None or (values.minimum >= low and values.maximum <= high)
@@ -99,5 +114,5 @@ def _called_elevation(names: Sequence[str]) -> bool:
     return any(_ELEVATION.search(re.sub(r"[_\W]+", " ", name.lower())) for name in names)
 
 
-def _has_categories(dataset: Any) -> bool:
-    return any(key.upper().startswith("CATEGORY") for key in dataset.tags(1))
+def _called_index(names: Sequence[str]) -> bool:
+    return any(_INDEX.search(re.sub(r"[_\W]+", " ", name.lower())) for name in names)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from codegen.messages.base import Message
 
-Kind = Literal["rgb", "rgba", "multispectral", "continuous", "dem", "categorical", "mask"]
+Kind = Literal["rgb", "rgba", "multispectral", "continuous", "dem", "vegetation_index", "categorical", "mask"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Nodata = float | Literal["nan", "inf", "-inf"]
@@ -48,6 +48,14 @@ class Band(Message):
     offset: float = Field(default=0.0, description="Offset from stored to real values")
 
 
+class Class(Message):
+    """A value of a raster of classes."""
+
+    value: int = Field(description="The value")
+    name: str = Field(description="What it means")
+    color: str | None = Field(default=None, description="Its colour, as RRGGBB")
+
+
 class Grid(Message):
     """Where the pixels lie."""
 
@@ -82,13 +90,18 @@ class RasterReport(Message):
 class Profile(Message):
     """How a COG is made, and why so."""
 
+    tier: Literal["visualization", "analysis", "archive"] = Field(default="analysis", description="What it is for")
     kind: Kind = Field(description="What the raster shows")
     kind_reason: str = Field(description="Why it is taken for that")
     compression: str = Field(description="Compression")
+    effort: int | None = Field(default=None, description="Level of the compression; null leaves it to GDAL")
     predictor: bool = Field(description="Whether differences are compressed instead of values")
     quality: int | None = Field(description="Of a lossy compression")
+    max_error: float | None = Field(default=None, description="Greatest difference that the compression may make; null: none")
+    mean_error_bound: float | None = Field(default=None, description="Mean difference of a lossy compression beyond which the COG is refused")
     lossless: bool = Field(description="Whether the pixels come through as they were")
     blocksize: int = Field(description="Width and height of a tile")
+    bigtiff: str = Field(default="if_safer", description="Whether offsets have 64 bits")
     overview_resampling: str = Field(description="How overviews are computed")
     warp_resampling: str | None = Field(description="How pixels are computed where it is reprojected")
     target_crs: str | None = Field(description="CRS that it is reprojected to; null keeps the source's")
@@ -109,6 +122,8 @@ class CogReport(Message):
     nodata: Nodata | None = Field(description="Value that means no data")
     overviews: list[int] = Field(description="Decimation of each overview")
     largest_error: float | None = Field(description="Largest difference from the source; null where it was reprojected")
+    mean_error: float | None = Field(default=None, description="Mean difference from the source; null where it was reprojected")
+    classes: list[Class] = Field(default_factory=list, description="What its values mean, where it says so")
     profile: Profile = Field(description="How it was made")
     source: SourceFile = Field(description="What it was made from")
     datetime: str | None = Field(description="The source's own time")

@@ -76,9 +76,16 @@ class VectorConfig(CommonConfig):
 class RasterOptions(Message):
     """How a COG is made."""
 
-    kind: Literal["rgb", "rgba", "multispectral", "continuous", "dem", "categorical", "mask"] | None = Field(default=None, description="What the raster shows; default: inferred, and recorded")
-    compression: Literal["deflate", "zstd", "lzw", "jpeg", "webp", "lerc", "none"] | None = Field(default=None, description="Compression; default by kind")
+    kind: Literal["rgb", "rgba", "multispectral", "continuous", "dem", "vegetation_index", "categorical", "mask"] | None = Field(default=None, description="What the raster shows; default: inferred, and recorded")
+    tier: Literal["visualization", "analysis", "archive"] = Field(default="analysis", description="What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller")
+    compression: Literal["deflate", "zstd", "lzw", "jpeg", "webp", "lerc", "none"] | None = Field(default=None, description="Compression; default by tier and kind")
+    quality: int | None = Field(default=None, ge=1, le=100, description="Of jpeg and webp; default 85")
+    max_error: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="Greatest difference that lerc may make; default: none")
+    predictor: bool | None = Field(default=None, description="Compress differences instead of values; default by kind")
+    blocksize: int | None = Field(default=None, ge=128, le=4096, multiple_of=16, description="Width and height of a tile; default 512")
+    bigtiff: Literal["if_safer", "if_needed", "yes", "no"] | None = Field(default=None, description="Whether offsets have 64 bits; default if_safer")
     resampling: Literal["nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode", "rms", "gauss"] | None = Field(default=None, description="Resampling of the overviews; default by kind")
+    warp_resampling: Literal["nearest", "average", "bilinear", "cubic", "cubicspline", "lanczos", "mode"] | None = Field(default=None, description="Resampling where it is reprojected; default by kind")
     target_crs: Crs | None = Field(default=None, description="Reproject to this CRS; default: keep the source's")
     nodata: float | None = Field(default=None, allow_inf_nan=False, description="Value that means no data, where the file does not say")
     band_names: list[str] | None = Field(default=None, min_length=1, description="Names of the bands, in order")

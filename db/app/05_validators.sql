@@ -634,6 +634,7 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
+      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -645,6 +646,16 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "tier": {
+   "default": "analysis",
+   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
+   "enum": [
+    "visualization",
+    "analysis",
+    "archive"
+   ],
+   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -665,7 +676,79 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by kind"
+   "description": "Compression; default by tier and kind"
+  },
+  "quality": {
+   "anyOf": [
+    {
+     "maximum": 100,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Of jpeg and webp; default 85"
+  },
+  "max_error": {
+   "anyOf": [
+    {
+     "exclusiveMinimum": 0,
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Greatest difference that lerc may make; default: none"
+  },
+  "predictor": {
+   "anyOf": [
+    {
+     "type": "boolean"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compress differences instead of values; default by kind"
+  },
+  "blocksize": {
+   "anyOf": [
+    {
+     "maximum": 4096,
+     "minimum": 128,
+     "multipleOf": 16,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Width and height of a tile; default 512"
+  },
+  "bigtiff": {
+   "anyOf": [
+    {
+     "enum": [
+      "if_safer",
+      "if_needed",
+      "yes",
+      "no"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Whether offsets have 64 bits; default if_safer"
   },
   "resampling": {
    "anyOf": [
@@ -689,6 +772,27 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
+  },
+  "warp_resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -938,6 +1042,7 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
+      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -949,6 +1054,16 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "tier": {
+   "default": "analysis",
+   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
+   "enum": [
+    "visualization",
+    "analysis",
+    "archive"
+   ],
+   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -969,7 +1084,79 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by kind"
+   "description": "Compression; default by tier and kind"
+  },
+  "quality": {
+   "anyOf": [
+    {
+     "maximum": 100,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Of jpeg and webp; default 85"
+  },
+  "max_error": {
+   "anyOf": [
+    {
+     "exclusiveMinimum": 0,
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Greatest difference that lerc may make; default: none"
+  },
+  "predictor": {
+   "anyOf": [
+    {
+     "type": "boolean"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compress differences instead of values; default by kind"
+  },
+  "blocksize": {
+   "anyOf": [
+    {
+     "maximum": 4096,
+     "minimum": 128,
+     "multipleOf": 16,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Width and height of a tile; default 512"
+  },
+  "bigtiff": {
+   "anyOf": [
+    {
+     "enum": [
+      "if_safer",
+      "if_needed",
+      "yes",
+      "no"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Whether offsets have 64 bits; default if_safer"
   },
   "resampling": {
    "anyOf": [
@@ -993,6 +1180,27 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
+  },
+  "warp_resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -1248,6 +1456,7 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
+      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -1259,6 +1468,16 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "tier": {
+   "default": "analysis",
+   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
+   "enum": [
+    "visualization",
+    "analysis",
+    "archive"
+   ],
+   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -1279,7 +1498,79 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by kind"
+   "description": "Compression; default by tier and kind"
+  },
+  "quality": {
+   "anyOf": [
+    {
+     "maximum": 100,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Of jpeg and webp; default 85"
+  },
+  "max_error": {
+   "anyOf": [
+    {
+     "exclusiveMinimum": 0,
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Greatest difference that lerc may make; default: none"
+  },
+  "predictor": {
+   "anyOf": [
+    {
+     "type": "boolean"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compress differences instead of values; default by kind"
+  },
+  "blocksize": {
+   "anyOf": [
+    {
+     "maximum": 4096,
+     "minimum": 128,
+     "multipleOf": 16,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Width and height of a tile; default 512"
+  },
+  "bigtiff": {
+   "anyOf": [
+    {
+     "enum": [
+      "if_safer",
+      "if_needed",
+      "yes",
+      "no"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Whether offsets have 64 bits; default if_safer"
   },
   "resampling": {
    "anyOf": [
@@ -1303,6 +1594,27 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
+  },
+  "warp_resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -1566,6 +1878,7 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
+      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -1577,6 +1890,16 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "tier": {
+   "default": "analysis",
+   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
+   "enum": [
+    "visualization",
+    "analysis",
+    "archive"
+   ],
+   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -1597,7 +1920,79 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by kind"
+   "description": "Compression; default by tier and kind"
+  },
+  "quality": {
+   "anyOf": [
+    {
+     "maximum": 100,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Of jpeg and webp; default 85"
+  },
+  "max_error": {
+   "anyOf": [
+    {
+     "exclusiveMinimum": 0,
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Greatest difference that lerc may make; default: none"
+  },
+  "predictor": {
+   "anyOf": [
+    {
+     "type": "boolean"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compress differences instead of values; default by kind"
+  },
+  "blocksize": {
+   "anyOf": [
+    {
+     "maximum": 4096,
+     "minimum": 128,
+     "multipleOf": 16,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Width and height of a tile; default 512"
+  },
+  "bigtiff": {
+   "anyOf": [
+    {
+     "enum": [
+      "if_safer",
+      "if_needed",
+      "yes",
+      "no"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Whether offsets have 64 bits; default if_safer"
   },
   "resampling": {
    "anyOf": [
@@ -1621,6 +2016,27 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
+  },
+  "warp_resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [

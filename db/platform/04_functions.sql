@@ -1667,6 +1667,24 @@ AS $$
     SELECT s.* FROM added CROSS JOIN LATERAL platform.sum_outcomes(greatest(outcomes_by_hour.since, added.until), outcomes_by_hour.until) AS s;
 $$;
 
+-- platform.present_hash: the content hash of a request that exists, as it would be if it were submitted now.
+--
+-- A version that knows more keys fills more defaults. Compared as it was filled then, what is submitted again word for word
+-- would have other content.
+--
+-- Guarantees  The hash that was stored, where the configuration is refused by now.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.present_hash(request platform.requests)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(platform.content_hash(request.request_type, request.source_path, c.filled), request.content_hash)
+      FROM platform.check_config(request.request_type, request.processing_config) AS c;
+$$;
+GRANT EXECUTE ON FUNCTION platform.present_hash(platform.requests) TO geomill_api;
+
 -- platform.record_call: one row of app.api_requests for a call of the public API.
 --
 -- Guarantees  Written with the call it records: a call that is refused leaves no row. A read-only transaction can still
@@ -3092,9 +3110,11 @@ BEGIN
     FOR turn IN 1 .. 10 LOOP
         SELECT r.* INTO existing FROM platform.requests AS r WHERE r.client_id = client.client_id AND r.request_id = wanted.request_id;
         IF FOUND THEN
+            existing.content_hash := platform.present_hash(existing);
             decision := platform.decide_resubmission(existing, wanted);
             IF decision.revise AND NOT dry_run THEN
                 SELECT r.* INTO existing FROM platform.requests AS r WHERE r.client_id = client.client_id AND r.request_id = wanted.request_id FOR UPDATE;
+                existing.content_hash := platform.present_hash(existing);
                 decision := platform.decide_resubmission(existing, wanted);
             END IF;
             IF decision.problem IS NOT NULL THEN

@@ -327,6 +327,7 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
+      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -338,6 +339,16 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "tier": {
+   "default": "analysis",
+   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
+   "enum": [
+    "visualization",
+    "analysis",
+    "archive"
+   ],
+   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -358,7 +369,79 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by kind"
+   "description": "Compression; default by tier and kind"
+  },
+  "quality": {
+   "anyOf": [
+    {
+     "maximum": 100,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Of jpeg and webp; default 85"
+  },
+  "max_error": {
+   "anyOf": [
+    {
+     "exclusiveMinimum": 0,
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Greatest difference that lerc may make; default: none"
+  },
+  "predictor": {
+   "anyOf": [
+    {
+     "type": "boolean"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compress differences instead of values; default by kind"
+  },
+  "blocksize": {
+   "anyOf": [
+    {
+     "maximum": 4096,
+     "minimum": 128,
+     "multipleOf": 16,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Width and height of a tile; default 512"
+  },
+  "bigtiff": {
+   "anyOf": [
+    {
+     "enum": [
+      "if_safer",
+      "if_needed",
+      "yes",
+      "no"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Whether offsets have 64 bits; default if_safer"
   },
   "resampling": {
    "anyOf": [
@@ -382,6 +465,27 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
+  },
+  "warp_resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [
@@ -566,6 +670,7 @@ AS $$
       "multispectral",
       "continuous",
       "dem",
+      "vegetation_index",
       "categorical",
       "mask"
      ],
@@ -577,6 +682,16 @@ AS $$
    ],
    "default": null,
    "description": "What the raster shows; default: inferred, and recorded"
+  },
+  "tier": {
+   "default": "analysis",
+   "description": "What the COG is for: visualization makes 8-bit colours lossy, analysis is lossless, archive is lossless and smaller",
+   "enum": [
+    "visualization",
+    "analysis",
+    "archive"
+   ],
+   "type": "string"
   },
   "compression": {
    "anyOf": [
@@ -597,7 +712,79 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Compression; default by kind"
+   "description": "Compression; default by tier and kind"
+  },
+  "quality": {
+   "anyOf": [
+    {
+     "maximum": 100,
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Of jpeg and webp; default 85"
+  },
+  "max_error": {
+   "anyOf": [
+    {
+     "exclusiveMinimum": 0,
+     "type": "number"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Greatest difference that lerc may make; default: none"
+  },
+  "predictor": {
+   "anyOf": [
+    {
+     "type": "boolean"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Compress differences instead of values; default by kind"
+  },
+  "blocksize": {
+   "anyOf": [
+    {
+     "maximum": 4096,
+     "minimum": 128,
+     "multipleOf": 16,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Width and height of a tile; default 512"
+  },
+  "bigtiff": {
+   "anyOf": [
+    {
+     "enum": [
+      "if_safer",
+      "if_needed",
+      "yes",
+      "no"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Whether offsets have 64 bits; default if_safer"
   },
   "resampling": {
    "anyOf": [
@@ -621,6 +808,27 @@ AS $$
    ],
    "default": null,
    "description": "Resampling of the overviews; default by kind"
+  },
+  "warp_resampling": {
+   "anyOf": [
+    {
+     "enum": [
+      "nearest",
+      "average",
+      "bilinear",
+      "cubic",
+      "cubicspline",
+      "lanczos",
+      "mode"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Resampling where it is reprojected; default by kind"
   },
   "target_crs": {
    "anyOf": [

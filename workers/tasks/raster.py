@@ -10,7 +10,7 @@ from typing import Any
 from codegen.messages.raster import ProcessRasterParameters, ValidateRasterParameters
 from codegen.messages.raster_report import CogReport, RasterReport
 from codegen.messages.request import RasterOptions, RequestIdentity
-from workers import cog, raster_report, raster_source, stac
+from workers import cog, raster_profile, raster_report, raster_source, stac
 from workers.context import Task
 from workers.registry import handles
 
@@ -48,7 +48,7 @@ def make(
 ) -> CogReport:
     """Make a COG under the attempt's name, prove it, publish it by a rename. A failure leaves nothing."""
     key = key_of(task.parameters, f"{stem}.tif")
-    profile = cog.choose(report, options)
+    profile = raster_profile.choose(report, options)
     claimed = task.claimed
     attempt = task.storage.attempt_path(key, claimed.task_id, claimed.attempt)
     with _removed_on_failure(attempt):
@@ -73,6 +73,8 @@ def make(
         nodata=raster_report.told_nodata(made.nodata),
         overviews=made.overviews,
         largest_error=made.largest_error,
+        mean_error=made.mean_error,
+        classes=made.classes,
         profile=profile,
         source=report.source,
         datetime=report.datetime,

@@ -40,7 +40,7 @@ def catalogue(task: Task[ProcessRasterParameters]) -> dict[str, Any] | Completed
             "stac_collection": stac.collection_path(wanted.stac_collection),
         },
         "stac_metadata": item,
-        "cog": cog.model_dump(include={"size", "checksum", "profile", "overviews", "largest_error", "source"}),
+        "cog": cog.model_dump(include={"size", "checksum", "profile", "overviews", "largest_error", "mean_error", "source"}),
         "warnings": [],
     }
     with task.effects() as effects:

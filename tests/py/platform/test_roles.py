@@ -78,7 +78,7 @@ EXECUTES: Mapping[Role, str] = {
         platform.cancel_waiting platform.may_write_table platform.require_unshared platform.sharers
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
-        platform.list_requests platform.name_request
+        platform.list_requests platform.name_request platform.present_hash
         platform.begin_submission platform.record_call platform.record_submission platform.refuse platform.require_quota
         platform.request_id platform.request_progress platform.require_client platform.begin_call
         platform.require_ended platform.require_limit platform.require_request platform.reserve_table platform.retry_request

@@ -19,7 +19,7 @@ from codegen.messages.raster_report import Profile, RasterReport
 from codegen.messages.request import RasterOptions
 from tests.py.raster.conftest import MakeRaster, noise, ramp
 from tests.py.support.samples import sample
-from workers import cog
+from workers import cog, raster_classes, raster_profile
 from workers.errors import TaskError
 from workers.raster_report import examine
 
@@ -31,7 +31,7 @@ class Converted:
         self.source = path
         self.options = RasterOptions(**options)
         self.report: RasterReport = examine(path, path.name, self.options, source_crs, lambda: None)
-        self.profile: Profile = cog.choose(self.report, self.options)
+        self.profile: Profile = raster_profile.choose(self.report, self.options)
         self.path = folder / "cog" / "out.tif"
         self.path.parent.mkdir(exist_ok=True)
         cog.write(path, path.name, self.report, self.options, self.profile, self.path)
@@ -242,6 +242,132 @@ def test_scale_offset_units_and_tags_are_kept(folder: Path, make_raster: MakeRas
     assert (band.scale, band.offset, band.unit) == (0.1, -50.0, "metre")
 
 
+CLASSES = """<PAMDataset><PAMRasterBand band="1"><CategoryNames>
+<Category>none</Category><Category>water</Category><Category>wood</Category><Category>town</Category></CategoryNames>
+<GDALRasterAttributeTable tableType="thematic"><FieldDefn index="0"><Name>Value</Name><Type>0</Type><Usage>5</Usage></FieldDefn>
+<FieldDefn index="1"><Name>Class</Name><Type>2</Type><Usage>2</Usage></FieldDefn>
+<FieldDefn index="2"><Name>Red</Name><Type>0</Type><Usage>6</Usage></FieldDefn>
+<FieldDefn index="3"><Name>Green</Name><Type>0</Type><Usage>7</Usage></FieldDefn>
+<FieldDefn index="4"><Name>Blue</Name><Type>0</Type><Usage>8</Usage></FieldDefn>
+<Row index="0"><F>1</F><F>open water</F><F>0</F><F>0</F><F>255</F></Row></GDALRasterAttributeTable></PAMRasterBand></PAMDataset>"""
+NAMED = {0: "none", 1: "open water", 2: "wood", 3: "town"}
+
+
+@pytest.mark.parametrize("target_crs", [None, "EPSG:4326"])
+def test_names_of_classes_and_their_table_are_kept(target_crs: str | None, folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(noise((700, 600), "uint8", 0, 4))
+    path.with_name(f"{path.name}.aux.xml").write_text(CLASSES)
+    one = Converted(path, folder, target_crs=target_crs)
+    assert_valid(one)
+    assert (one.report.kind, one.report.kind_reason) == ("categorical", "its values have names")
+    assert {found.value: found.name for found in one.made.classes} == NAMED
+    assert one.made.classes[1].color == "0000ff"
+    with rasterio.open(one.path) as made:
+        assert {found.value: found.name for found in raster_classes.of(made)} == NAMED, "for whoever opens it"
+    assert [file.name for file in sorted(one.path.parent.iterdir())] == ["out.tif", "out.tif.aux.xml"]
+
+
+def test_lost_names_are_noticed(folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(noise((700, 600), "uint8", 0, 4))
+    path.with_name(f"{path.name}.aux.xml").write_text(CLASSES)
+    one = Converted(path, folder)
+    one.path.with_name("out.tif.aux.xml").unlink()
+    with pytest.raises(TaskError, match="names of its classes"):
+        cog.verify(path, path.name, one.report, one.options, one.profile, one.path, lambda: None)
+
+
+# Tiers
+
+
+def colours(bands: int = 3) -> Any:
+    steps = np.linspace(0, 200, 640)
+    return np.stack([np.add.outer(steps, steps)[:600] / 2 + 10 * band for band in range(bands)]).astype("uint8")
+
+
+@pytest.mark.parametrize(
+    ("tier", "data", "settings", "compression", "lossless"),
+    [
+        pytest.param("visualization", colours(), {"photometric": "RGB"}, "jpeg", False, id="colours to look at"),
+        pytest.param("visualization", colours(4), {"photometric": "RGB", "alpha": "YES"}, "webp", False, id="with transparency"),
+        pytest.param("visualization", ramp(600, 600), {}, "deflate", True, id="measurements are never changed"),
+        pytest.param("visualization", noise((600, 600), "uint8", 0, 5), {}, "deflate", True, id="nor classes"),
+        pytest.param("analysis", colours(), {"photometric": "RGB"}, "deflate", True, id="colours to compute with"),
+        pytest.param("archive", colours(), {"photometric": "RGB"}, "deflate", True, id="colours to keep"),
+    ],
+)
+def test_a_tier_decides_on_the_compression(
+    tier: str, data: Any, settings: dict[str, Any], compression: str, lossless: bool, folder: Path, make_raster: MakeRaster
+) -> None:
+    one = Converted(make_raster(data, **settings), folder, tier=tier)
+    assert_valid(one)
+    assert (one.profile.tier, one.profile.compression, one.profile.lossless) == (tier, compression, lossless)
+    with rasterio.open(one.path) as made:
+        assert made.compression.name.lower().removeprefix("ycbcr_") in (compression, "ycbcr jpeg")
+    if lossless:
+        assert one.made.largest_error == 0
+    else:
+        assert one.made.mean_error is not None
+        assert 0 <= one.made.mean_error < 3
+        assert one.profile.mean_error_bound == 12
+
+
+def test_an_archive_is_smaller(folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(np.add.outer(ramp(1, 1500)[0], ramp(1, 1500)[0] ** 1.5).astype("float32"))
+    sizes = {tier: Converted(path, folder, tier=tier).path.stat().st_size for tier in ("analysis", "archive")}
+    assert sizes["archive"] < sizes["analysis"]
+
+
+def test_every_choice_can_be_overruled_and_is_recorded(folder: Path, make_raster: MakeRaster) -> None:
+    choices: dict[str, Any] = {
+        "tier": "visualization", "kind": "rgb", "compression": "zstd", "predictor": False, "blocksize": 256, "bigtiff": "yes",
+        "resampling": "cubic", "warp_resampling": "lanczos", "target_crs": "EPSG:3857", "band_names": ["r", "g", "b"], "nodata": 0.0,
+    }  # fmt: skip
+    one = Converted(make_raster(colours(), photometric="RGB"), folder, **choices)
+    assert_valid(one)
+    assert sorted(one.profile.asked) == sorted(choices)
+    profile = one.profile
+    assert (profile.compression, profile.predictor, profile.blocksize, profile.bigtiff) == ("zstd", False, 256, "yes")
+    assert (profile.overview_resampling, profile.warp_resampling) == ("cubic", "lanczos")
+    with rasterio.open(one.path) as made:
+        assert (made.compression.name, made.block_shapes[0]) == ("zstd", (256, 256))
+    assert one.path.read_bytes()[2:4] == b"+\x00", "BigTIFF"
+
+
+def test_an_error_is_bounded_where_one_was_allowed(folder: Path, make_raster: MakeRaster) -> None:
+    one = Converted(make_raster(noise((600, 600), "float32")), folder, compression="lerc", max_error=0.01)
+    assert_valid(one)
+    assert not one.profile.lossless
+    assert one.made.largest_error is not None
+    assert 0 < one.made.largest_error <= 0.01001
+    stricter = one.profile.model_copy(update={"max_error": 0.001})
+    with pytest.raises(TaskError, match="differ by up to"):
+        cog.verify(one.source, "made.tif", one.report, one.options, stricter, one.path, lambda: None)
+
+
+def test_pixels_that_differ_too_much_are_refused(folder: Path, make_raster: MakeRaster) -> None:
+    one = Converted(make_raster(colours(), photometric="RGB"), folder, tier="visualization", quality=60)
+    assert (one.profile.quality, one.profile.mean_error_bound) == (60, 24)
+    tight = one.profile.model_copy(update={"mean_error_bound": 0.01})
+    with pytest.raises(TaskError, match="on average"):
+        cog.verify(one.source, "made.tif", one.report, one.options, tight, one.path, lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"max_error": 0.1}, "MAX_ERROR_NOT_POSSIBLE"),
+        ({"max_error": 0.1, "compression": "lerc", "nodata": -1.0}, "MAX_ERROR_NOT_POSSIBLE"),
+        ({"max_error": 0.1, "compression": "lerc", "kind": "categorical"}, "MAX_ERROR_NOT_POSSIBLE"),
+        ({"quality": 50}, "QUALITY_NOT_POSSIBLE"),
+        ({"predictor": True, "compression": "none"}, "PREDICTOR_NOT_POSSIBLE"),
+    ],
+)
+def test_choices_that_contradict_each_other(options: dict[str, Any], code: str, folder: Path, make_raster: MakeRaster) -> None:
+    with pytest.raises(TaskError) as caught:
+        Converted(make_raster(ramp()), folder, **options)
+    assert caught.value.detail.code == code
+
+
 # Reprojection
 
 
@@ -317,7 +443,7 @@ def test_a_source_that_changed_since(folder: Path, make_raster: MakeRaster) -> N
     report = examine(path, path.name, options, None, lambda: None)
     make_raster(ramp(50, 50))
     with pytest.raises(TaskError) as caught:
-        cog.write(path, path.name, report, options, cog.choose(report, options), folder / "out.tif")
+        cog.write(path, path.name, report, options, raster_profile.choose(report, options), folder / "out.tif")
     assert caught.value.detail.code == "SOURCE_CHANGED"
 
 

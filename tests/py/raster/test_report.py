@@ -331,6 +331,9 @@ def colored(*names: str) -> Callable[[Any], None]:
         pytest.param(ramp(), {"name": "demography.tif"}, "continuous", id="not every dem is elevation"),
         pytest.param(ramp() * 100, {"name": "dem.tif"}, "continuous", id="called dem but beyond the relief of the Earth"),
         pytest.param(ramp(), {}, "continuous", id="floating point"),
+        pytest.param(ramp() / 1200, {"name": "S2_ndvi.tif"}, "vegetation_index", id="called ndvi"),
+        pytest.param(noise((80, 80), "int16", -9000, 9000), {"name": "MOD13 EVI.tif"}, "vegetation_index", id="in ten thousandths"),
+        pytest.param(ramp(), {"name": "ndvi.tif"}, "continuous", id="called ndvi but beyond its range"),
     ],
 )
 def test_the_kind_is_inferred(data: Any, settings: dict[str, Any], kind: str, make_raster: MakeRaster) -> None:

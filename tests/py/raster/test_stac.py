@@ -59,6 +59,8 @@ def cog_report(one: Converted, **changes: Any) -> CogReport:
             "nodata": raster_report.told_nodata(one.made.nodata),
             "overviews": one.made.overviews,
             "largest_error": one.made.largest_error,
+            "mean_error": one.made.mean_error,
+            "classes": one.made.classes,
             "profile": one.profile,
             "source": one.report.source,
             "datetime": one.report.datetime,
