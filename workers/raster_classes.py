@@ -15,6 +15,7 @@ import rasterio
 import rasterio.shutil
 
 from codegen.messages.raster_report import Class
+from workers.pixels import Statistics
 
 _MOST_CLASSES = 4096
 _NAME, _MIN_MAX, _RED, _GREEN, _BLUE = "2", "5", "6", "7", "8"
@@ -27,12 +28,22 @@ def of(dataset: Any) -> list[Class]:
     if band is None:
         return []
     names = dict(_category_names(band))
-    colors = {value: f"{red:02x}{green:02x}{blue:02x}" for value, (red, green, blue, _) in _colormap(dataset).items()} if names else {}
+    colors = {value: _hex(color) for value, color in _colormap(dataset).items()} if names else {}
     for value, name, color in _attributes(band):
         names[value] = name or names.get(value, "")
         if color and value not in colors:
             colors[value] = color
     return [Class(value=value, name=name, color=colors.get(value)) for value, name in sorted(names.items()) if name][:_MOST_CLASSES]
+
+
+def completed(named: list[Class], dataset: Any, found: Statistics) -> list[Class]:
+    """The classes that are named, and those values besides that occur, coloured as the colour table has it."""
+    counted = found.occurrences()
+    known = {one.value for one in named}
+    colors = _colormap(dataset)
+    others = [] if counted is None else [int(value) for value in counted[0] if int(value) not in known]
+    unnamed = [Class(value=value, name=str(value), color=_hex(colors[value]) if value in colors else None) for value in others]
+    return sorted([*named, *unnamed], key=lambda one: one.value)[:_MOST_CLASSES]
 
 
 def restore_names(source: Any, made: Path) -> None:
@@ -95,6 +106,11 @@ def _attributes(band: ElementTree.Element) -> Iterator[tuple[int, str | None, st
                 else None
             )
             yield int(value), cells[fields[_NAME]] or None, color
+
+
+def _hex(color: tuple[int, int, int, int]) -> str:
+    red, green, blue, _ = color
+    return f"{red:02x}{green:02x}{blue:02x}"
 
 
 def _colormap(dataset: Any) -> dict[int, tuple[int, int, int, int]]:

@@ -11,15 +11,16 @@ import pystac
 import shapely
 from pyproj import Geod
 
-from codegen.messages.raster_report import Band, CogReport, Kind
+from codegen.messages.raster_report import Band, Class, CogReport, Kind, Nodata, Sidecar
 from codegen.messages.request import RequestIdentity
-from workers import stac
+from workers import raster_render, stac
 from workers.footprint import Footprint
 from workers.mosaic import WEB_MAP, Covering
 
 ASSET = "data"
+BESIDE = "attributes"
 
-_OF_EVERY_ITEM = ("name", "description", "data_type", "nodata", "unit", "raster:scale", "raster:offset")
+_OF_EVERY_ITEM = ("name", "description", "data_type", "nodata", "unit", "raster:scale", "raster:offset", "classification:classes")
 
 _EARTH = Geod(ellps="WGS84")
 
@@ -49,17 +50,19 @@ def item(identity: RequestIdentity, *, job_id: str, collection: str, cog: CogRep
         footprint=Footprint(cog.geometry, cog.bbox),
         time=stac.when(time, None if cog.datetime is None else datetime.fromisoformat(cog.datetime)),
         words=words,
-        assets={ASSET: _asset(cog)},
+        assets={ASSET: _asset(cog)} | ({} if cog.beside is None else {BESIDE: _beside(cog.beside)}),
         properties={
             **projection,
             "proj:shape": [grid.height, grid.width],
             "proj:transform": grid.transform,
             "proj:bbox": grid.bounds,
+            "renders": {raster_render.DEFAULT: raster_render.of(cog)},
+            "processing:lineage": _lineage(cog),
             "geomill:kind": cog.profile.kind,
-            "geomill:zooms": [cog.minzoom, cog.maxzoom],
+            "geomill:source_file": cog.source.name,
             "geomill:source_checksum": cog.source.checksum,
         },
-        extensions=(stac.PROJECTION, stac.FILE, stac.RASTER),
+        extensions=(stac.PROJECTION, stac.FILE, stac.RASTER, stac.RENDER, *([stac.CLASSIFICATION] if cog.classes else [])),
     )
 
 
@@ -76,6 +79,17 @@ def item_assets(items: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     return {ASSET: common}
 
 
+def collection_extensions(items: Sequence[Mapping[str, Any]], *, rendered: bool) -> list[str]:
+    """The extensions that a collection of these items uses in its `item_assets` and renders."""
+    told = item_assets(items)[ASSET]
+    keys = {key for band in told.get("bands", []) for key in band} | set(told)
+    return [
+        *([stac.RENDER] if rendered else []),
+        *([stac.RASTER] if any(key.startswith("raster:") for key in keys) else []),
+        *([stac.CLASSIFICATION] if "classification:classes" in keys else []),
+    ]
+
+
 def href(item: Mapping[str, Any]) -> str:
     """Where an item's COG is."""
     return str(item["assets"][ASSET]["href"])
@@ -83,7 +97,8 @@ def href(item: Mapping[str, Any]) -> str:
 
 def covering(item: Mapping[str, Any]) -> Covering:
     """An item as a member of a mosaic."""
-    minzoom, maxzoom = item["properties"].get("geomill:zooms") or _zooms(item)
+    renders = item["properties"].get("renders")
+    minzoom, maxzoom = renders[raster_render.DEFAULT]["minmax_zoom"] if renders else _zooms(item)
     return Covering(href(item), item["bbox"], minzoom, maxzoom)
 
 
@@ -126,6 +141,26 @@ def _asset(cog: CogReport) -> pystac.Asset:
     )
 
 
+def _beside(sidecar: Sidecar) -> pystac.Asset:
+    return pystac.Asset(
+        href=sidecar.href,
+        title="What a GeoTIFF cannot hold of its classes and attributes",
+        media_type=pystac.MediaType.XML,
+        roles=["metadata"],
+        extra_fields={"file:size": sidecar.size, "file:checksum": sidecar.checksum},
+    )
+
+
+def _lineage(cog: CogReport) -> str:
+    """How the COG came about, in a sentence."""
+    profile = cog.profile
+    changed = "pixels as they were"
+    if not profile.lossless:
+        changed = "pixels changed" if cog.largest_error is None else f"pixels changed by up to {cog.largest_error:g}"
+    moved = f"reprojected to {profile.target_crs} ({profile.warp_resampling})" if profile.target_crs else changed
+    return f"{cog.source.driver} {cog.source.name}, checked and converted to a Cloud Optimized GeoTIFF ({profile.compression}): {moved}"
+
+
 def _resolution(cog: CogReport) -> float:
     """The side of an average pixel in metres, in whatever CRS it is."""
     area, _ = _EARTH.geometry_area_perimeter(shapely.geometry.shape(cog.geometry))
@@ -142,4 +177,15 @@ def _band(band: Band, cog: CogReport) -> dict[str, Any]:
     told["statistics"] = {**statistics, "valid_percent": band.valid_percent}
     if (band.scale, band.offset) != (1.0, 0.0):
         told |= {"raster:scale": band.scale, "raster:offset": band.offset}
+    if cog.classes and band is cog.bands[0]:
+        told["classification:classes"] = [_class(one, cog.nodata) for one in cog.classes]
+    return told
+
+
+def _class(one: Class, nodata: Nodata | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"value": one.value, "name": stac.name(one.name).replace(".", "_"), "title": one.name}
+    if one.color is not None:
+        told["color_hint"] = one.color
+    if one.value == nodata:
+        told["nodata"] = True
     return told

@@ -110,6 +110,14 @@ class Profile(Message):
     asked: list[str] = Field(description="What of this the request said; the rest follows the kind")
 
 
+class Sidecar(Message):
+    """A file beside a COG that holds what a GeoTIFF cannot."""
+
+    href: str = Field(description="URL that its readers know it by")
+    size: int = Field(description="Bytes")
+    checksum: str = Field(description="SHA-256 as a multihash")
+
+
 class CogReport(Message):
     """A COG that was made, checked and published."""
 
@@ -117,6 +125,7 @@ class CogReport(Message):
     href: str = Field(description="URL that its readers know it by")
     size: int = Field(description="Bytes")
     checksum: str = Field(description="SHA-256 as a multihash")
+    beside: Sidecar | None = Field(default=None, description="Attribute tables and names of classes, published beside it")
     grid: Grid = Field(description="Where its pixels lie")
     bands: list[Band] = Field(min_length=1, description="Its bands, read back from it")
     nodata: Nodata | None = Field(description="Value that means no data")

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from codegen.messages.raster import PublishCollectionParameters
 from codegen.messages.raster_report import CogReport, Warned
-from workers import raster_item, stac
+from workers import raster_item, raster_render, stac
 from workers.connections import short_connection
 from workers.context import Completed, Task
 from workers.mosaic import Covering, mosaic
@@ -43,6 +43,7 @@ def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Complet
     ]
     shown = sorted([*items, *_kept(wanted, {item["id"] for item in items})], key=lambda item: str(item["id"]))
     mosaicked = _publish_mosaic(task, [raster_item.covering(item) for item in shown])
+    render = raster_render.together(shown)
     collection = stac.collection(
         wanted.stac_collection,
         title=wanted.title,
@@ -51,7 +52,8 @@ def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Complet
         keywords=wanted.keywords,
         items=shown,
         item_assets=raster_item.item_assets(shown),
-        extra=stac.request_properties(wanted, job_id),
+        extra={**stac.request_properties(wanted, job_id), **({} if render is None else {"renders": {raster_render.DEFAULT: render}})},
+        extensions=raster_item.collection_extensions(shown, rendered=render is not None),
     )
     doubts = raster_item.together(((cog.source.name, warning.model_dump()) for cog in cogs for warning in cog.warnings), wanted.sources)
     result = {

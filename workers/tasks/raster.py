@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.messages.raster import ProcessRasterParameters, ValidateRasterParameters
-from codegen.messages.raster_report import CogReport, RasterReport
+from codegen.messages.raster_report import CogReport, RasterReport, Sidecar
 from codegen.messages.request import RasterOptions, RequestIdentity
 from workers import cog, raster_profile, raster_report, raster_source, stac
 from workers.context import Task
@@ -59,8 +59,10 @@ def make(
         task.check()
         # What a GeoTIFF cannot hold itself (attribute tables) lies beside it; the COG is there last.
         beside = attempt.with_name(f"{attempt.name}.aux.xml")
+        sidecar = None
         if beside.exists():
-            task.storage.publish(beside, f"{key}.aux.xml")
+            beside_size, beside_checksum = beside.stat().st_size, raster_report.checksum(beside, task.check)
+            sidecar = Sidecar(href=task.storage.publish(beside, f"{key}.aux.xml"), size=beside_size, checksum=beside_checksum)
         href = task.storage.publish(attempt, key)
     task.log.info("COG published", key=key, size=size, compression=profile.compression, kind=profile.kind)
     return CogReport(
@@ -68,6 +70,7 @@ def make(
         href=href,
         size=size,
         checksum=checksum,
+        beside=sidecar,
         grid=made.grid,
         bands=made.bands,
         nodata=raster_report.told_nodata(made.nodata),

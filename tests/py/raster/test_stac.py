@@ -11,19 +11,23 @@ from typing import Any
 import numpy as np
 import pystac
 import pytest
+import rasterio
 from jsonschema import Draft7Validator
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.validation.local_validator import get_local_schema_cache
 from rasterio.transform import from_origin
 from referencing import Registry, Resource
+from rio_tiler.colormap import cmap
+from rio_tiler.io import Reader
 
-from codegen.messages.raster_report import CogReport
+from codegen.messages.raster_report import CogReport, Sidecar
 from codegen.messages.request import RequestIdentity
 from tests.py.raster.conftest import MakeRaster, noise, ramp
-from tests.py.raster.test_cog import Converted
+from tests.py.raster.test_cog import CLASSES, Converted
 from tests.py.support.samples import sample
-from workers import raster_item, raster_report, stac
+from tests.py.support.stac_extensions import extension_problems
+from workers import raster_item, raster_render, raster_report, stac
 from workers.footprint import of_bounds
 
 IDENTITY = RequestIdentity(
@@ -42,9 +46,9 @@ _REGISTRY: Registry[Any] = Registry().with_resources([(uri, Resource.from_conten
 
 
 def problems(document: Mapping[str, Any], what: str) -> list[str]:
-    """What STAC's core schema has against a document."""
+    """What STAC's core schema and those of the extensions have against a document."""
     schema = _SCHEMAS[f"https://schemas.stacspec.org/v1.1.0/{what}-spec/json-schema/{what}.json"]
-    return [error.message for error in Draft7Validator(schema, registry=_REGISTRY).iter_errors(document)]
+    return [error.message for error in Draft7Validator(schema, registry=_REGISTRY).iter_errors(document)] + extension_problems(document)
 
 
 def cog_report(one: Converted, **changes: Any) -> CogReport:
@@ -149,6 +153,106 @@ def test_nodata_is_spelled_as_stac_does(nodata: float, told: Any, folder: Path, 
     item = item_of(Converted(make_raster(ramp(), nodata=nodata), folder))
     assert item["assets"]["data"]["bands"][0]["nodata"] == told
     assert problems(item, "item") == []
+
+
+def render_of(one: Converted) -> dict[str, Any]:
+    return dict(item_of(one)["properties"]["renders"]["default"])
+
+
+def test_classes_are_told_with_names_and_colours(folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(noise((80, 80), "uint8", 0, 5), nodata=0)
+    path.with_name(f"{path.name}.aux.xml").write_text(CLASSES)
+    item = item_of(Converted(path, folder))
+    assert problems(item, "item") == []
+    classes = item["assets"]["data"]["bands"][0]["classification:classes"]
+    assert [(one["value"], one["name"], one["title"]) for one in classes] == [
+        (0, "none", "none"),
+        (1, "open_water", "open water"),
+        (2, "wood", "wood"),
+        (3, "town", "town"),
+        (4, "4", "4"),
+    ], "what occurs without a name is a class too"
+    assert classes[0]["nodata"] is True
+    assert classes[1]["color_hint"] == "0000ff"
+
+
+def test_classes_of_a_colour_table(folder: Path) -> None:
+    one = Converted(sample("lc.tif"), folder)
+    item = item_of(one)
+    assert problems(item, "item") == []
+    classes = {found["value"]: found for found in item["assets"]["data"]["bands"][0]["classification:classes"]}
+    with rasterio.open(one.path) as made:
+        assert {int(value) for value in np.unique(made.read(1))} <= set(classes)
+        red, green, blue, _ = made.colormap(1)[11]
+    assert classes[11]["color_hint"] == f"{red:02x}{green:02x}{blue:02x}"
+    render = render_of(one)
+    assert (render["resampling"], render["colormap"]["11"]) == ("nearest", f"#{red:02x}{green:02x}{blue:02x}")
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "told"),
+    [
+        pytest.param(noise((3, 50, 50), "uint8"), {"photometric": "RGB"}, {"bidx": [1, 2, 3]}, id="colours as they are"),
+        pytest.param(ramp(), {"name": "a_dem.tif"}, {"bidx": [1], "colormap_name": "terrain"}, id="elevation"),
+        pytest.param(
+            ramp() / 1200, {"name": "ndvi.tif"}, {"bidx": [1], "colormap_name": "rdylgn", "rescale": [[-1.0, 1.0]]}, id="an index"
+        ),
+        pytest.param(ramp(), {"nodata": -9999}, {"bidx": [1], "colormap_name": "viridis", "nodata": -9999.0}, id="measurements"),
+        pytest.param(
+            noise((4, 50, 50), "uint16", 0, 9000),
+            {"then": lambda dataset: setattr(dataset, "descriptions", ("blue", "green", "red", "nir"))},
+            {"bidx": [3, 2, 1]},
+            id="bands by their names",
+        ),
+    ],
+)
+def test_how_it_is_best_looked_at(data: Any, settings: dict[str, Any], told: dict[str, Any], folder: Path, make_raster: MakeRaster) -> None:
+    one = Converted(make_raster(data, **settings), folder)
+    render = render_of(one)
+    assert {key: render.get(key) for key in told} == told
+    assert render["minmax_zoom"] == [one.made.minzoom, one.made.maxzoom]
+    assert ("rescale" in render) == (one.profile.kind != "rgb")
+    if "colormap_name" in render:
+        assert cmap.get(render["colormap_name"])
+    with Reader(str(one.path)) as reader:
+        image = reader.preview(indexes=tuple(render["bidx"]))
+        if "rescale" in render:
+            image.rescale([tuple(span) for span in render["rescale"]])
+        assert image.data.std() > 10, "something is to be seen"
+
+
+def test_a_collection_has_one_render_without_seams(folder: Path, make_raster: MakeRaster) -> None:
+    low, high = (item_of(Converted(make_raster(ramp() + shift, f"{shift}.tif"), folder)) for shift in (0, 1000))
+    together = raster_render.together([low, high])
+    assert together is not None
+    assert together["rescale"][0][0] == low["properties"]["renders"]["default"]["rescale"][0][0]
+    assert together["rescale"][0][1] == high["properties"]["renders"]["default"]["rescale"][0][1]
+    collection = stac.collection(
+        "ddh_both",
+        description="Both",
+        items=[low, high],
+        item_assets=raster_item.item_assets([low, high]),
+        extra={"renders": {"default": together}},
+        extensions=raster_item.collection_extensions([low, high], rendered=True),
+    )
+    assert problems(collection, "collection") == []
+    dem = item_of(Converted(make_raster(ramp(), "a_dem.tif"), folder))
+    assert raster_render.together([low, dem]) is None, "not of different things"
+
+
+def test_the_file_beside_is_an_asset(folder: Path, make_raster: MakeRaster) -> None:
+    beside = Sidecar(href="https://data.example.org/x.tif.aux.xml", size=7, checksum="1220" + "0" * 64)
+    item = item_of(Converted(make_raster(ramp()), folder), beside=beside)
+    assert problems(item, "item") == []
+    assert item["assets"]["attributes"]["href"] == beside.href
+
+
+def test_what_an_extension_does_not_know_is_noticed(folder: Path, make_raster: MakeRaster) -> None:
+    item = item_of(Converted(make_raster(ramp()), folder))
+    item["properties"]["proj:epsg"] = 32631
+    item["assets"]["data"]["file:size"] = "large"
+    item["stac_extensions"].remove(stac.RENDER)
+    assert len(extension_problems(item)) == 3
 
 
 def test_a_band_without_data_has_no_statistics_but_its_share(folder: Path, make_raster: MakeRaster) -> None:
