@@ -7,7 +7,7 @@ what is open, the layout of a task id, the keys of advisory locks. A name that a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ import jinja2
 from codegen.ddl import Statement
 from codegen.messages import contract
 from codegen.models.app import TASK_BITS
-from codegen.models.enums import ENUMS, Status
+from codegen.models.enums import ENUMS, RequestType, Status
 from codegen.quoting import name, text
 from codegen.refusal import RefusedError
 from codegen.version import CHECKOUT, version
-from codegen.workflows import REQUEST_JOBS, UNPUBLISH_JOBS
+from codegen.workflows import INSPECT_JOBS, REQUEST_JOBS, UNPUBLISH_JOBS, JobType
 
 FUNCTIONS = CHECKOUT / "db" / "functions"
 SHARED = "shared"
@@ -78,7 +78,8 @@ def context() -> dict[str, Any]:
         "task_mask": 2**TASK_BITS - 1,
         "version": version(),
         "contract": contract,
-        "request_jobs": _request_jobs(names["request_type"]),
+        "request_jobs": _request_jobs(names["request_type"], REQUEST_JOBS),
+        "inspect_jobs": _request_jobs(names["request_type"], INSPECT_JOBS),
         "unpublish_jobs": _unpublish_jobs(names["request_type"]),
     }
 
@@ -129,10 +130,10 @@ def _function(environment: jinja2.Environment, schema: str, path: Path) -> State
     return Statement("functions", "function", f"{schema}.{function}", rendered.strip() + "\n")
 
 
-def _request_jobs(request_type: Labels) -> str:
+def _request_jobs(request_type: Labels, request_jobs: Mapping[RequestType, Sequence[JobType]]) -> str:
     rows = [
         f"({request_type[request.value]}, {sequence}, {_quoted(job.name)})"
-        for request, jobs in REQUEST_JOBS.items()
+        for request, jobs in request_jobs.items()
         for sequence, job in enumerate(jobs, start=1)
     ]
     return ", ".join(rows)

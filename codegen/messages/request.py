@@ -67,6 +67,7 @@ class VectorConfig(CommonConfig):
     indexes: list[Identifier] = Field(default_factory=list, max_length=20, description="Columns to index, by their names in the table")
     mode: Literal["create", "replace", "append", "upsert"] = Field(default="create", description="What becomes of the table: made for this request; put in the place of the client's table of that name; rows added to it; rows added, or changed where key_columns are the same")
     key_columns: list[Identifier] = Field(default_factory=list, max_length=10, description="Columns that tell rows apart, by their names in the table; upsert needs them")
+    inspect_only: bool = Field(default=False, description="Read the source and report what would be made and what stands in the way; make nothing")
     on_busy: Literal["wait", "refuse"] = Field(default="wait", description="What another open request for the same table means: this one has its turn after it, or is refused")
     on_reject: Literal["quarantine", "fail"] = Field(default="quarantine", description="What a row that cannot be ingested means")
     max_rejects: int | None = Field(default=None, ge=0, le=2147483647, description="More rejected rows fail the request")

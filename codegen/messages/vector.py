@@ -17,6 +17,10 @@ class IngestVectorParameters(VectorConfig, RequestIdentity, RequestSource):
     stac_collection: str = Field(max_length=100, description="STAC collection that the item goes to")
 
 
+class InspectVectorParameters(VectorConfig, RequestIdentity, RequestSource):
+    """Parameters of the job `inspect_vector`, which makes no table, and so needs no name for one."""
+
+
 class VectorCatalogParameters(RequestIdentity):
     """Parameters of the job `stac_catalog_vectors`: the request's own words, and what ingest_vector found."""
 

@@ -11,7 +11,7 @@ from codegen.messages.raster import (
     ValidateRasterParameters,
 )
 from codegen.messages.unpublish import UnpublishParameters, UnpublishVectorParameters
-from codegen.messages.vector import IngestVectorParameters, VectorCatalogParameters
+from codegen.messages.vector import IngestVectorParameters, InspectVectorParameters, VectorCatalogParameters
 from codegen.messages.webhook import DeliverParameters
 from codegen.models.enums import FailurePolicy, RequestType
 from codegen.workflows.base import Count, Each, JobType, MatchPrevious, Single, Stage
@@ -36,6 +36,13 @@ INGEST_VECTOR = JobType(
         Stage(name="finish", task_type="vector_finish", max_runtime_seconds=3600.0, weight=2.0),
     ],
 )  # fmt: skip
+
+INSPECT_VECTOR = JobType(
+    name="inspect_vector",
+    description="What an ingest of a vector file would make, and a sample of what stands in its way",
+    parameters=InspectVectorParameters,
+    stages=[Stage(name="inspect", task_type="vector_report", max_runtime_seconds=900.0)],
+)
 
 STAC_CATALOG_VECTORS = JobType(
     name="stac_catalog_vectors",
@@ -134,6 +141,7 @@ DELIVER_WEBHOOK = JobType(
 JOB_TYPES: list[JobType] = [
     HELLO_WORLD,
     INGEST_VECTOR,
+    INSPECT_VECTOR,
     STAC_CATALOG_VECTORS,
     VALIDATE_RASTER,
     PROCESS_RASTER,
@@ -152,6 +160,9 @@ REQUEST_JOBS: dict[RequestType, list[JobType]] = {
     RequestType.RASTER: [VALIDATE_RASTER, PROCESS_RASTER],
     RequestType.COLLECTION: [PROCESS_RASTER_COLLECTION, CREATE_MOSAIC_JSON],
 }
+
+INSPECT_JOBS: dict[RequestType, list[JobType]] = {RequestType.VECTOR: [INSPECT_VECTOR]}
+"""Where processing_config.inspect_only is true."""
 
 UNPUBLISH_JOBS: dict[RequestType, JobType] = {
     RequestType.VECTOR: UNPUBLISH_VECTOR,

@@ -337,6 +337,11 @@ AS $$
    "maxItems": 10,
    "type": "array"
   },
+  "inspect_only": {
+   "default": false,
+   "description": "Read the source and report what would be made and what stands in the way; make nothing",
+   "type": "boolean"
+  },
   "on_busy": {
    "default": "wait",
    "description": "What another open request for the same table means: this one has its turn after it, or is refused",
@@ -391,6 +396,388 @@ AS $$
   "stac_item_id",
   "stac_collection",
   "table_name"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+
+-- app.validate_inspect_vector: whether a value is valid parameters, generated from codegen.messages.vector.InspectVectorParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_inspect_vector(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Parameters of the job `inspect_vector`, which makes no table, and so needs no name for one.",
+ "properties": {
+  "source_path": {
+   "description": "Path or URL; for a collection a JSON array of them or a prefix ending in a slash",
+   "maxLength": 100000,
+   "minLength": 1,
+   "type": "string"
+  },
+  "source_roots": {
+   "description": "Folders and URL prefixes that the client may name; checked again after links are resolved",
+   "items": {
+    "type": "string"
+   },
+   "minItems": 1,
+   "type": "array"
+  },
+  "request_id": {
+   "description": "The request",
+   "maxLength": 32,
+   "minLength": 32,
+   "pattern": "^[0-9a-f]+$",
+   "type": "string"
+  },
+  "revision": {
+   "description": "Its revision",
+   "minimum": 1,
+   "type": "integer"
+  },
+  "client_id": {
+   "description": "The client",
+   "maxLength": 50,
+   "type": "string"
+  },
+  "client_role": {
+   "description": "Its login, which may read what it asked for",
+   "maxLength": 63,
+   "type": "string"
+  },
+  "collection_prefix": {
+   "description": "Prefix of its STAC collections",
+   "maxLength": 30,
+   "type": "string"
+  },
+  "dataset_id": {
+   "description": "The client''s dataset",
+   "maxLength": 255,
+   "type": "string"
+  },
+  "resource_id": {
+   "description": "The client''s resource",
+   "maxLength": 255,
+   "type": "string"
+  },
+  "version_id": {
+   "description": "The client''s version",
+   "maxLength": 50,
+   "type": "string"
+  },
+  "stac_item_id": {
+   "description": "Id of the STAC item, or prefix of the items of a collection",
+   "maxLength": 600,
+   "type": "string"
+  },
+  "overwrite": {
+   "default": false,
+   "description": "Replace what the same identity already has by a new revision",
+   "type": "boolean"
+  },
+  "priority": {
+   "default": 0,
+   "description": "Higher runs first",
+   "maximum": 100,
+   "minimum": -100,
+   "type": "integer"
+  },
+  "title": {
+   "anyOf": [
+    {
+     "maxLength": 500,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Title of the item or collection"
+  },
+  "description": {
+   "anyOf": [
+    {
+     "maxLength": 10000,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Description of the item or collection"
+  },
+  "license": {
+   "anyOf": [
+    {
+     "maxLength": 200,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "SPDX identifier, or other"
+  },
+  "keywords": {
+   "default": [],
+   "description": "Keywords",
+   "items": {
+    "maxLength": 200,
+    "minLength": 1,
+    "type": "string"
+   },
+   "maxItems": 100,
+   "type": "array"
+  },
+  "datetime": {
+   "anyOf": [
+    {
+     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "When the data is from (RFC 3339); default: the file''s own time, else the time of ingest"
+  },
+  "source_crs": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "pattern": "^[A-Z]+:[0-9]+$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "CRS of the source where the file does not say, e.g. EPSG:4326"
+  },
+  "stac_collection": {
+   "anyOf": [
+    {
+     "maxLength": 100,
+     "minLength": 1,
+     "pattern": "^[a-z0-9][a-z0-9_-]*$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "STAC collection, below the client''s prefix"
+  },
+  "table_name": {
+   "anyOf": [
+    {
+     "maxLength": 63,
+     "minLength": 1,
+     "pattern": "^[a-z_][a-z0-9_]*$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Table in schema geo; default: slug of dataset, resource and version"
+  },
+  "layer": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Layer of a file that has several"
+  },
+  "arcgis_mode": {
+   "default": false,
+   "description": "Call the geometry column shape, as ArcGIS Enterprise does",
+   "type": "boolean"
+  },
+  "geometry_type": {
+   "anyOf": [
+    {
+     "enum": [
+      "POINT",
+      "LINESTRING",
+      "POLYGON",
+      "MULTIPOINT",
+      "MULTILINESTRING",
+      "MULTIPOLYGON",
+      "GEOMETRY"
+     ],
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only"
+  },
+  "keep_z": {
+   "default": false,
+   "description": "Keep Z coordinates",
+   "type": "boolean"
+  },
+  "latitude_column": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Column of a CSV with the latitude or northing; default: by its name"
+  },
+  "longitude_column": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Column of a CSV with the longitude or easting; default: by its name"
+  },
+  "wkt_column": {
+   "anyOf": [
+    {
+     "maxLength": 255,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Column of a CSV with the geometry as WKT; default: by its name"
+  },
+  "indexes": {
+   "default": [],
+   "description": "Columns to index, by their names in the table",
+   "items": {
+    "maxLength": 63,
+    "minLength": 1,
+    "pattern": "^[a-z_][a-z0-9_]*$",
+    "type": "string"
+   },
+   "maxItems": 20,
+   "type": "array"
+  },
+  "mode": {
+   "default": "create",
+   "description": "What becomes of the table: made for this request; put in the place of the client''s table of that name; rows added to it; rows added, or changed where key_columns are the same",
+   "enum": [
+    "create",
+    "replace",
+    "append",
+    "upsert"
+   ],
+   "type": "string"
+  },
+  "key_columns": {
+   "default": [],
+   "description": "Columns that tell rows apart, by their names in the table; upsert needs them",
+   "items": {
+    "maxLength": 63,
+    "minLength": 1,
+    "pattern": "^[a-z_][a-z0-9_]*$",
+    "type": "string"
+   },
+   "maxItems": 10,
+   "type": "array"
+  },
+  "inspect_only": {
+   "default": false,
+   "description": "Read the source and report what would be made and what stands in the way; make nothing",
+   "type": "boolean"
+  },
+  "on_busy": {
+   "default": "wait",
+   "description": "What another open request for the same table means: this one has its turn after it, or is refused",
+   "enum": [
+    "wait",
+    "refuse"
+   ],
+   "type": "string"
+  },
+  "on_reject": {
+   "default": "quarantine",
+   "description": "What a row that cannot be ingested means",
+   "enum": [
+    "quarantine",
+    "fail"
+   ],
+   "type": "string"
+  },
+  "max_rejects": {
+   "anyOf": [
+    {
+     "maximum": 2147483647,
+     "minimum": 0,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "More rejected rows fail the request"
+  },
+  "chunk_rows": {
+   "default": 50000,
+   "description": "Rows a task loads",
+   "maximum": 1000000,
+   "minimum": 100,
+   "type": "integer"
+  }
+ },
+ "required": [
+  "source_path",
+  "source_roots",
+  "request_id",
+  "revision",
+  "client_id",
+  "client_role",
+  "collection_prefix",
+  "dataset_id",
+  "resource_id",
+  "version_id",
+  "stac_item_id"
  ],
  "type": "object"
 }'::pg_catalog.jsonb, value, 'parameters') AS c;

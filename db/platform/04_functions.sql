@@ -632,6 +632,7 @@ GRANT EXECUTE ON FUNCTION platform.current_client() TO geomill_api;
 --   failed, cancelled                 same, and how to retry it;    refused; overwrite: revise
 --                                     overwrite: revise
 --   unpublished, or about to be       revise                        revise
+--   an inspection that has ended      as completed, failed          revise
 --
 -- A submission with overwrite that is repeated word for word (the same client_request_id included) after it was done is
 -- the same submission, so that a client that lost the answer can ask again; with a new client_request_id it is a new one.
@@ -659,6 +660,9 @@ BEGIN
     revise := false;
     warnings := '[]';
     IF NOT is_open AND (existing.status = 'unpublished'::platform.request_status OR existing.unpublish_revision = existing.revision) THEN
+        revise := true;
+    ELSIF NOT is_open AND NOT same_content AND existing.processing_config -> 'inspect_only' = 'true' THEN
+        -- Nothing of it is there to be overwritten.
         revise := true;
     ELSIF NOT same_content AND NOT overwrite THEN
         problem := app.problem('REQUEST_EXISTS', 'user', 'version_id', to_jsonb(existing.request_id),
@@ -821,7 +825,7 @@ BEGIN
            endpoints = CASE WHEN succeeded THEN result.endpoints ELSE r.endpoints END,
            stac_metadata = CASE WHEN succeeded THEN result.stac_metadata ELSE r.stac_metadata END,
            processing_metadata = CASE WHEN succeeded THEN result.metadata ELSE r.processing_metadata END,
-           published_revision = CASE WHEN succeeded THEN r.revision ELSE r.published_revision END,
+           published_revision = CASE WHEN succeeded AND r.processing_config -> 'inspect_only' IS DISTINCT FROM 'true' THEN r.revision ELSE r.published_revision END,
            completed_at = app.clock(),
            callback_status = CASE WHEN r.callback_url IS NULL THEN NULL ELSE 'pending'::platform.delivery_status END
      WHERE r.request_id = end_request.request_id
@@ -1194,7 +1198,7 @@ AS $$
            || jsonb_build_object(
                   'source_path', r.source_path,
                   'source_roots', (SELECT coalesce(jsonb_agg(s.root ORDER BY s.root), '[]') FROM platform.source_roots AS s WHERE s.client_id = r.client_id),
-                  'table_name', r.table_name, 'stac_collection', r.stac_collection, 'stac_item_id', r.stac_item_id,
+                  'table_name', coalesce(r.table_name, r.processing_config ->> 'table_name'), 'stac_collection', r.stac_collection, 'stac_item_id', r.stac_item_id,
                   'request_id', r.request_id, 'revision', r.revision, 'client_id', r.client_id, 'client_role', c.login_role,
                   'collection_prefix', c.prefix, 'dataset_id', r.dataset_id, 'resource_id', r.resource_id, 'version_id', r.version_id)) AS p
      WHERE r.request_id = job_parameters.request_id AND t.parameter_schema -> 'properties' ? p.key;
@@ -1613,6 +1617,15 @@ BEGIN
             problems := problems || app.problem('ALREADY_PUBLISHED', 'user', 'processing_config.table_name', to_jsonb(asked_table),
                 format('request %s has published table geo.%s', existing.request_id, existing.table_name), 'leave table_name as it was, or submit another version_id');
         END IF;
+    END IF;
+    IF wanted.processing_config -> 'inspect_only' = 'true' THEN
+        -- It makes no table, and stands in nobody's way to one.
+        named.table_name := NULL;
+        IF existing.published_revision > coalesce(existing.unpublish_revision, 0) THEN
+            problems := problems || app.problem('ALREADY_PUBLISHED', 'user', 'processing_config.inspect_only', 'true',
+                format('request %s has published, and an inspection would take its place', existing.request_id), 'inspect under another version_id');
+        END IF;
+        RETURN;
     END IF;
     others := platform.sharers(wanted.client_id, named.table_name, wanted.request_id);
     IF published AND wanted.processing_config ->> 'mode' = 'create' AND cardinality(others) > 0 THEN
@@ -2890,7 +2903,9 @@ BEGIN
     INSERT INTO platform.request_jobs (request_id, revision, sequence, job_type, created_at)
     SELECT r.request_id, r.revision, j.sequence, j.job_type, app.clock()
       FROM platform.requests AS r
-      JOIN (VALUES ('vector'::platform.request_type, 1, 'ingest_vector'), ('vector'::platform.request_type, 2, 'stac_catalog_vectors'), ('raster'::platform.request_type, 1, 'validate_raster'), ('raster'::platform.request_type, 2, 'process_raster'), ('collection'::platform.request_type, 1, 'process_raster_collection'), ('collection'::platform.request_type, 2, 'create_mosaic_json')) AS j (request_type, sequence, job_type) ON j.request_type = r.request_type
+      JOIN (SELECT false, i.* FROM (VALUES ('vector'::platform.request_type, 1, 'ingest_vector'), ('vector'::platform.request_type, 2, 'stac_catalog_vectors'), ('raster'::platform.request_type, 1, 'validate_raster'), ('raster'::platform.request_type, 2, 'process_raster'), ('collection'::platform.request_type, 1, 'process_raster_collection'), ('collection'::platform.request_type, 2, 'create_mosaic_json')) AS i UNION ALL SELECT true, i.* FROM (VALUES ('vector'::platform.request_type, 1, 'inspect_vector')) AS i)
+           AS j (inspect_only, request_type, sequence, job_type)
+        ON j.request_type = r.request_type AND j.inspect_only = (coalesce(r.processing_config ->> 'inspect_only', 'false') = 'true')
      WHERE r.request_id = start_jobs.request_id;
     SELECT r.* INTO STRICT request FROM platform.requests AS r WHERE r.request_id = start_jobs.request_id;
     PERFORM FROM platform.geo_tables AS t WHERE t.table_name = request.table_name FOR NO KEY UPDATE;
@@ -3074,6 +3089,7 @@ BEGIN
         'counts', (SELECT jsonb_build_object('read', v.vector -> 'read', 'inserted', coalesce(v.vector -> 'inserted', v.vector -> 'rows'),
                                              'updated', coalesce(v.vector -> 'updated', '0'), 'rejected', v.vector -> 'rejected')
                      FROM (SELECT request.processing_metadata -> 'vector' AS vector) AS v WHERE v.vector ? 'read'),
+        'inspection', request.processing_metadata -> 'inspection',
         'endpoints', request.endpoints, 'stac_metadata', request.stac_metadata, 'error', request.error, 'warnings', request.warnings,
         'callback_status', request.callback_status, 'correlation_id', request.correlation_id,
         'created_at', request.created_at, 'started_at', request.started_at, 'completed_at', request.completed_at, 'updated_at', request.updated_at);

@@ -259,6 +259,11 @@ AS $$
    "maxItems": 10,
    "type": "array"
   },
+  "inspect_only": {
+   "default": false,
+   "description": "Read the source and report what would be made and what stands in the way; make nothing",
+   "type": "boolean"
+  },
   "on_busy": {
    "default": "wait",
    "description": "What another open request for the same table means: this one has its turn after it, or is refused",

@@ -8,6 +8,7 @@ from __future__ import annotations
 HANDLER_MODULES: list[str] = [
     "workers.tasks.hello_world",
     "workers.tasks.vector",
+    "workers.tasks.vector_report",
     "workers.tasks.stac_vector",
     "workers.tasks.discard",
     "workers.tasks.unpublish",

@@ -8,20 +8,18 @@ The second name of a handler is what jobs that the version before submitted call
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
-from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, PlannedColumn, SourceReport, VectorPlan, VectorReport
+from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, VectorPlan, VectorReport
 from workers.context import Completed, Task
 from workers.errors import TaskError
-from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
+from workers.geo_table import GeoTableBuilder
 from workers.registry import handles
-from workers.vector import crs as crs_module
-from workers.vector import keys, load, merge, plan, publish, reading
+from workers.vector import decide, keys, load, publish, reading
 from workers.vector import reports as words
 from workers.vector.alterations import Alterations
 from workers.vector.formats import Format
@@ -36,64 +34,15 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
     """Decide everything that load and finish keep to, and make the table that rows are loaded into."""
     asked = task.parameters
     with _dataset(task) as dataset:
-        found = reading.describe(dataset, asked)
-        if found.features == 0:
-            raise TaskError(
-                "SOURCE_HAS_NO_FEATURES", f"Layer {found.name} of {dataset.name} has no features", category="data", field="source_path",
-                value=dataset.name, remediation="Upload a layer with features",
-            )  # fmt: skip
-        if not found.kinds.types:
-            raise TaskError(
-                "SOURCE_HAS_NO_GEOMETRY", f"No feature of layer {found.name} of {dataset.name} has a geometry", category="data",
-                field="source_path", value=dataset.name, remediation="Upload a layer with geometries",
-            )  # fmt: skip
-        source_crs = crs_module.decide(found.crs, asked.source_crs, is_default=found.crs_is_default)
-        source = SourceReport(
-            file=dataset.name,
-            member=dataset.member,
-            format=dataset.format.value,
-            layer=found.name,
-            encoding=found.encoding,
-            crs=source_crs.name,
-            crs_wkt=None if source_crs.code else source_crs.wkt,
-            bytes=dataset.size,
-            sha256=dataset.sha256(task.check),
-            modified=dataset.modified.isoformat(),
-        )
-        chunks = plan.chunks(dataset, found, asked.chunk_rows)
-        batch_rows = plan.batch_rows(dataset, found)
-        stamp = dataset.stamp
+        seen = decide.look(dataset, asked, task.check)
     staging = publish.staging_name(task.claimed.job_id)
+    mark = publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
     with task.effects() as effects:
-        # What could be refused at the very end is refused now, before hours of loading.
-        existing = _existing(task, effects.connection)
-        builder = _builder(asked, None if existing is None else existing.geometry_column)
-        columns = builder.name_columns(found.columns)
-        builder.indexed_columns(columns, asked.indexes)
-        keys.require(columns, asked.key_columns)
-        if existing is None:
-            geometry_type = plan.geometry_type(found.kinds, asked.geometry_type, keep_z=asked.keep_z)
-        else:
-            merge.require_fit(effects.connection, existing, columns, asked.table_name, crs_module.WGS84)
-            geometry_type = existing.geometry_type
-            plan.geometry_type(found.kinds, geometry_type.removesuffix("Z"), keep_z=False)
-        decided = VectorPlan(
-            source=source,
-            stamp=stamp,
-            srid=source_crs.srid(effects.connection),
-            features=found.features,
-            geometry_type=geometry_type,
-            geometry_column=builder.geometry_column.value,
-            into="new" if existing is None else "existing",
-            columns=[PlannedColumn(name=column.name, type=column.type.value, original=column.original) for column in columns],
-            batch_rows=batch_rows,
-            chunks=chunks,
-            reading=found.reading,
-            warnings=words.of_layer(found, source, geometry_type, asked.source_crs),
-        )
+        there = decide.existing(effects.connection, asked.table_name, mark, asked.mode)
+        builder, columns, decided = decide.decide(effects.connection, seen, asked, there)
         # Left behind where app was rebuilt under a running job: nobody else can have this name.
         effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
-        effects.connection.execute(builder.create_table(columns, geometry_type, staging, publish.SCHEMA))
+        effects.connection.execute(builder.create_table(columns, decided.geometry_type, staging, publish.SCHEMA))
         if asked.key_columns:
             keys.add_row_column(effects.connection, publish.SCHEMA, staging)
         publish.hand_over(effects.connection, staging)
@@ -110,12 +59,12 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
         _require_same(dataset, decided)
         with task.effects() as effects:
             connection = effects.connection
-            columns = _columns(decided)
+            columns = decide.columns_of(decided)
             rows, kinds = load.stage(connection, columns, reading.read(dataset, decided, chunk, altered), task.check)
             target = load.Target(
                 schema=publish.SCHEMA,
                 table=publish.staging_name(task.claimed.job_id),
-                geometry_column=_builder(task.parameters, decided.geometry_column).geometry_column.value,
+                geometry_column=_builder(task, decided).geometry_column.value,
                 geometry_type=decided.geometry_type,
                 columns=columns,
                 constants=_constants(task, decided),
@@ -138,7 +87,7 @@ def finish(task: Task[IngestVectorParameters]) -> Completed:
     asked, decided = task.parameters, _plan(task)
     parts = [ChunkReport.model_validate(result.result_data) for result in task.results(LOAD)]
     total = words.total(parts)
-    staging, builder, columns = publish.staging_name(task.claimed.job_id), _builder(asked, decided.geometry_column), _columns(decided)
+    staging, builder, columns = publish.staging_name(task.claimed.job_id), _builder(task, decided), decide.columns_of(decided)
     with task.effects() as effects:
         connection = effects.connection
         held = publish.contents(connection, staging, builder.geometry_column.value)
@@ -225,24 +174,8 @@ def _plan(task: Task[IngestVectorParameters]) -> VectorPlan:
     return VectorPlan.model_validate(task.results(INSPECT)[0].result_data)
 
 
-def _existing(task: Task[IngestVectorParameters], connection: psycopg.Connection[Any]) -> merge.Existing | None:
-    """The table that rows are to go into, where there is one and the mode is to leave it there."""
-    asked = task.parameters
-    there = publish.writable(connection, asked.table_name, _mark(task), asked.mode)
-    return merge.describe(connection, publish.SCHEMA, asked.table_name) if there and asked.mode in ("append", "upsert") else None
-
-
-def _builder(asked: IngestVectorParameters, geometry_column: str | None = None) -> GeoTableBuilder:
-    return GeoTableBuilder(GeometryColumn(geometry_column or ("shape" if asked.arcgis_mode else "geom")))
-
-
-def _columns(decided: VectorPlan) -> Sequence[TableColumn]:
-    return [TableColumn(column.name, ColumnType(column.type), column.original) for column in decided.columns]
-
-
-def _mark(task: Task[IngestVectorParameters]) -> publish.Mark:
-    asked = task.parameters
-    return publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
+def _builder(task: Task[IngestVectorParameters], decided: VectorPlan) -> GeoTableBuilder:
+    return decide.builder(arcgis_mode=task.parameters.arcgis_mode, geometry_column=decided.geometry_column)
 
 
 def _origin(decided: VectorPlan) -> str:

@@ -26,7 +26,16 @@ from workers.registry import load_handlers
 from workers.runner import Runner
 from workers.storage import Storage
 
-TASKS = ["vector_plan", "vector_chunk", "vector_finish", "vector_catalogue", "discard", "vector_withdraw", "unpublish_files"]
+TASKS = [
+    "vector_plan",
+    "vector_chunk",
+    "vector_finish",
+    "vector_catalogue",
+    "discard",
+    "vector_withdraw",
+    "unpublish_files",
+    "vector_report",
+]
 
 
 @dataclass

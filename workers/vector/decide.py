@@ -1,0 +1,108 @@
+"""What inspect decides, before anything is written: from a dataset and what was asked to the plan that load and finish keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from codegen.messages.request import VectorConfig
+from codegen.messages.vector import PlannedColumn, SourceReport, VectorPlan
+from workers.errors import TaskError
+from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
+from workers.vector import crs as crs_module
+from workers.vector import keys, merge, plan, publish, reading
+from workers.vector import reports as words
+from workers.vector.layer import Layer
+from workers.vector.source import Dataset
+
+MERGING = ("append", "upsert")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A layer, as its dataset shows it."""
+
+    layer: Layer
+    crs: crs_module.SourceCrs
+    source: SourceReport
+    stamp: str
+    plan: dict[str, Any]
+    """What the plan has of it already."""
+
+
+def look(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]) -> Seen:
+    """Describe the layer that was asked for, and cut it into parts."""
+    found = reading.describe(dataset, asked)
+    if found.features == 0:
+        raise TaskError(
+            "SOURCE_HAS_NO_FEATURES", f"Layer {found.name} of {dataset.name} has no features", category="data", field="source_path",
+            value=dataset.name, remediation="Upload a layer with features",
+        )  # fmt: skip
+    if not found.kinds.types:
+        raise TaskError(
+            "SOURCE_HAS_NO_GEOMETRY", f"No feature of layer {found.name} of {dataset.name} has a geometry", category="data",
+            field="source_path", value=dataset.name, remediation="Upload a layer with geometries",
+        )  # fmt: skip
+    source_crs = crs_module.decide(found.crs, asked.source_crs, is_default=found.crs_is_default)
+    source = SourceReport(
+        file=dataset.name,
+        member=dataset.member,
+        format=dataset.format.value,
+        layer=found.name,
+        encoding=found.encoding,
+        crs=source_crs.name,
+        crs_wkt=None if source_crs.code else source_crs.wkt,
+        bytes=dataset.size,
+        sha256=dataset.sha256(check),
+        modified=dataset.modified.isoformat(),
+    )
+    parts = {"chunks": plan.chunks(dataset, found, asked.chunk_rows), "batch_rows": plan.batch_rows(dataset, found)}
+    return Seen(found, source_crs, source, dataset.stamp, {"features": found.features, "reading": found.reading, **parts})
+
+
+def existing(connection: psycopg.Connection[Any], table: str | None, mark: publish.Mark, mode: str) -> merge.Existing | None:
+    """The table that rows are to go into, where there is one and the mode is to leave it there. Refuses one that may not be written to."""
+    if table is None or publish.writable(connection, table, mark, mode) is None or mode not in MERGING:
+        return None
+    return merge.describe(connection, publish.SCHEMA, table)
+
+
+def decide(
+    connection: psycopg.Connection[Any], seen: Seen, asked: VectorConfig, there: merge.Existing | None
+) -> tuple[GeoTableBuilder, list[TableColumn], VectorPlan]:
+    """The plan. What could be refused at the very end is refused here, before hours of loading."""
+    table_builder = builder(arcgis_mode=asked.arcgis_mode, geometry_column=None if there is None else there.geometry_column)
+    columns = table_builder.name_columns(seen.layer.columns)
+    table_builder.indexed_columns(columns, asked.indexes)
+    keys.require(columns, asked.key_columns)
+    if there is None:
+        geometry_type = plan.geometry_type(seen.layer.kinds, asked.geometry_type, keep_z=asked.keep_z)
+    else:
+        merge.require_fit(connection, there, columns, str(asked.table_name), crs_module.WGS84)
+        geometry_type = there.geometry_type
+        plan.geometry_type(seen.layer.kinds, geometry_type.removesuffix("Z"), keep_z=False)
+    decided = VectorPlan(
+        source=seen.source,
+        stamp=seen.stamp,
+        srid=seen.crs.srid(connection),
+        geometry_type=geometry_type,
+        geometry_column=table_builder.geometry_column.value,
+        into="new" if there is None else "existing",
+        columns=[PlannedColumn(name=column.name, type=column.type.value, original=column.original) for column in columns],
+        warnings=words.of_layer(seen.layer, seen.source, geometry_type, asked.source_crs),
+        **seen.plan,
+    )
+    return table_builder, columns, decided
+
+
+def builder(*, arcgis_mode: bool, geometry_column: str | None = None) -> GeoTableBuilder:
+    """Of a table whose geometry column has this name, else the mode's."""
+    return GeoTableBuilder(GeometryColumn(geometry_column or ("shape" if arcgis_mode else "geom")))
+
+
+def columns_of(decided: VectorPlan) -> Sequence[TableColumn]:
+    """The plan's columns, as the builder takes them."""
+    return [TableColumn(column.name, ColumnType(column.type), column.original) for column in decided.columns]
