@@ -222,6 +222,7 @@ def _pull(_: argparse.Namespace) -> int:
 def _verify(parsed: argparse.Namespace) -> int:
     dsn = resolve_dsn("superuser")
     found = verify.verify(dsn, lambda line: print(f"  {line}"), with_cron=not (parsed.no_cron or settings.settings().no_cron))
+    verify.record(dsn, found)
     return _answer(found, f"{deploy.describe(dsn)} is as deploy makes it")
 
 

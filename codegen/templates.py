@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 
+from codegen import pgstac
 from codegen.ddl import Statement
 from codegen.messages import contract
 from codegen.models.app import TASK_BITS
@@ -78,6 +79,7 @@ def context() -> dict[str, Any]:
         "task_mask": 2**TASK_BITS - 1,
         "version": version(),
         "contract": contract,
+        "pgstac_version": pgstac.WANTED_VERSION,
         "request_jobs": _request_jobs(names["request_type"], REQUEST_JOBS),
         "inspect_jobs": _request_jobs(names["request_type"], INSPECT_JOBS),
         "unpublish_jobs": _unpublish_jobs(names["request_type"]),

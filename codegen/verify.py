@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from codegen import cron, generate, pgstac, plan, plpgsql, roles, static
 from codegen.connection import connect_to
@@ -33,6 +34,17 @@ def verify(dsn: str, report: Report, *, with_cron: bool = True) -> list[str]:
         if with_cron:
             found += _cron(connection, dsn, report)
         return found
+
+
+def record(dsn: str, found: list[str]) -> None:
+    """Note what was found where platform.health reads it; where that is not deployed, there is nobody to tell."""
+    with connect_to(dsn, application_name="geomill verify", autocommit=True) as connection:
+        row = connection.execute("SELECT to_regprocedure('app.report_probe(text, text, boolean, jsonb, text)') IS NOT NULL").fetchone()
+        if row and row[0]:
+            connection.execute(
+                "SELECT app.report_probe('schema', current_database(), %s, %s, session_user)",
+                (not found, Jsonb({"differences": len(found), "first": found[:5]})),
+            )
 
 
 def _missing_schemas(connection: psycopg.Connection[Any]) -> list[str]:

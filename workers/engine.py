@@ -14,11 +14,13 @@ from typing import Any, Literal, LiteralString
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from codegen.messages.tasks import ClaimedTask
 from workers.connections import open_connection
 from workers.errors import is_disconnected, told_by_engine
+from workers.storage_probe import StorageProbe
 
 _TURN = """
 SELECT t.task_id, t.attempt, t.job_id, t.job_type, t.stage, t.task_type, t.task_index, t.parameters, t.deadline, t.correlation_id,
@@ -88,6 +90,12 @@ class Engine:
             return False
         self._rows("SELECT app.run_janitor()", ())
         return True
+
+    def report_storage(self, worker_id: str, probe: StorageProbe) -> None:
+        """Say what this worker sees of its storage."""
+        self._rows(
+            "SELECT app.report_probe('storage', %s, %s, %s, %s)", (probe.location[:1000], probe.is_well, Jsonb(probe.metric), worker_id)
+        )
 
     def close(self) -> None:
         """Close the connection, if it is open."""

@@ -27,9 +27,11 @@ from workers.registry import Handler
 from workers.reports import Report
 from workers.runner import Runner
 from workers.storage import Storage
+from workers.storage_probe import look_at
 from workers.waiting import POLL_ENDING, POLL_MOST, Idle, Wake
 
 JANITOR_CHECK_EVERY = 30.0
+STORAGE_LOOK_EVERY = 60.0
 LARGEST_TURN = 8 * 1024 * 1024
 """A batch whose results are this large is reported before it goes on."""
 DRAIN_PATIENCE = 20.0
@@ -62,6 +64,8 @@ class Loop:
         self._draining = False
         self._give_up_at: float | None = None
         self._janitor_at = time.monotonic() + random.uniform(0.0, JANITOR_CHECK_EVERY)  # noqa: S311 - so that not all look at once
+        self._storage = storage
+        self._storage_at = time.monotonic()
         self._parent = os.getppid()
         self._heartbeat = Heartbeat(self._identity, self._attempts, self._check_parent)
         self._idle = Idle(wake, most=POLL_ENDING if options.until_idle else POLL_MOST)
@@ -111,6 +115,7 @@ class Loop:
                 self._batches.found_nothing()
                 self._idle.wait()
             self._janitor()
+            self._look_at_storage()
 
     def _run_batch(self, claimed: list[Claimed], asked: int) -> None:
         held = [(one.task.task_id, one.task.attempt) for one in claimed]
@@ -145,6 +150,15 @@ class Loop:
                 process_log().info("ran the janitor, which nobody else had for 90 seconds")
         except psycopg.Error as error:
             process_log().warning("janitor failed", error=in_short(error))
+
+    def _look_at_storage(self) -> None:
+        if time.monotonic() < self._storage_at:
+            return
+        self._storage_at = time.monotonic() + STORAGE_LOOK_EVERY
+        try:
+            self._engine.report_storage(self._identity.worker_id, look_at(self._storage))
+        except psycopg.Error as error:
+            process_log().warning("cannot say how the storage is", error=in_short(error))
 
     def _is_idle(self) -> bool:
         try:

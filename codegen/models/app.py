@@ -483,6 +483,22 @@ class StatisticsMark(Table):
     lowest_open: int = Field(ge=0, lt=2**63, description="Its lowest task that had not ended when it was last counted")
 
 
+class Probe(Table):
+    """What somebody who could see it has last said of a thing that SQL cannot look at: storage (workers), the schemas (verify)."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="probes", primary_key=("component", "subject"),
+        only_these_indexes="a handful of rows", grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    component: Literal["storage", "schema"] = Field(description="What was looked at")
+    subject: str = Field(max_length=1000, description="Which one: a storage's base URL; the database's name")
+    is_well: bool = Field(description="Whether it was as it should be")
+    metric: Json = Field(default_factory=dict, description="What was seen")
+    seen_by: str = Field(max_length=200, description="Worker, or login")
+    seen_at: AwareDatetime = Field(default_factory=now, description="Seen at")
+
+
 class SchemaDeployment(Table):
     """One change of the generated schemas: who, when, from which revision, the SQL, and the SQL that takes it back."""
 

@@ -687,6 +687,26 @@ COMMENT ON TABLE app.statistics_marks IS 'Where the counting of a running stage 
 COMMENT ON COLUMN app.statistics_marks.stage_id IS 'The stage';
 COMMENT ON COLUMN app.statistics_marks.lowest_open IS 'Its lowest task that had not ended when it was last counted';
 
+CREATE TABLE app.probes (
+    component text NOT NULL,
+    subject varchar(1000) NOT NULL,
+    is_well boolean NOT NULL,
+    metric jsonb DEFAULT '{}'::jsonb NOT NULL,
+    seen_by varchar(200) NOT NULL,
+    seen_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT probes_pkey PRIMARY KEY (component, subject),
+    CONSTRAINT probes_component_check CHECK (component IN ('storage', 'schema')),
+    CONSTRAINT probes_metric_check CHECK (jsonb_typeof(metric) = 'object')
+);
+
+COMMENT ON TABLE app.probes IS 'What somebody who could see it has last said of a thing that SQL cannot look at: storage (workers), the schemas (verify).';
+COMMENT ON COLUMN app.probes.component IS 'What was looked at';
+COMMENT ON COLUMN app.probes.subject IS 'Which one: a storage''s base URL; the database''s name';
+COMMENT ON COLUMN app.probes.is_well IS 'Whether it was as it should be';
+COMMENT ON COLUMN app.probes.metric IS 'What was seen';
+COMMENT ON COLUMN app.probes.seen_by IS 'Worker, or login';
+COMMENT ON COLUMN app.probes.seen_at IS 'Seen at';
+
 CREATE TABLE app.schema_deployments (
     deployment_id bigint GENERATED ALWAYS AS IDENTITY,
     kind text DEFAULT 'deploy' NOT NULL,

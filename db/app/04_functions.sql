@@ -3186,6 +3186,44 @@ BEGIN
 END;
 $$;
 
+-- app.report_probe: what a worker, or verify, has seen of something that SQL cannot look at. platform.health shows it.
+--
+-- Guarantees  Of many who see the same at the same time one is heard: at most one write in half a minute for each subject, unless what
+--             is seen changes. Waits for nobody.
+-- Locks       the probe's row (SKIP LOCKED).
+-- Errors      GM422 no such component, a subject that is too long, a metric that is no object · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of app.
+CREATE OR REPLACE FUNCTION app.report_probe(component text, subject text, is_well boolean, metric jsonb, seen_by text)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    this_moment CONSTANT timestamptz := app.clock();
+BEGIN
+    PERFORM app.require_read_committed();
+    IF NOT coalesce(component IN ('storage', 'schema') AND length(subject) BETWEEN 1 AND 1000 AND length(seen_by) BETWEEN 1 AND 200
+                    AND is_well IS NOT NULL AND jsonb_typeof(metric) = 'object', false) THEN
+        PERFORM app.raise_problems('GM422', app.problem('NOT_A_PROBE', 'system', 'component', to_jsonb(left(component, 100)),
+            'that is no probe', 'report storage or schema, a subject, whether it is well, and an object'));
+    END IF;
+    INSERT INTO app.probes AS p (component, subject, is_well, metric, seen_by, seen_at)
+    VALUES (report_probe.component, report_probe.subject, report_probe.is_well, report_probe.metric, report_probe.seen_by, this_moment)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        UPDATE app.probes AS p
+           SET is_well = report_probe.is_well, metric = report_probe.metric, seen_by = report_probe.seen_by, seen_at = this_moment
+         WHERE (p.component, p.subject) IN (
+                   SELECT o.component, o.subject FROM app.probes AS o
+                    WHERE o.component = report_probe.component AND o.subject = report_probe.subject
+                      AND (o.seen_at < this_moment - interval '30 seconds' OR o.is_well <> report_probe.is_well)
+                      FOR NO KEY UPDATE SKIP LOCKED);
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.report_probe(text, text, boolean, jsonb, text) TO geomill_worker;
+
 -- app.report_tasks: the report of app.turn that is not the ordinary one: in any order, of several stages, with failures among it.
 --
 -- Guarantees  Every completion, retry, failure and advance of app.complete_task_and_check_stage and app.fail_task. A stale attempt

@@ -22,4 +22,5 @@ GRANT SELECT ON TABLE app.call_hours TO geomill_admin;
 GRANT SELECT ON TABLE app.janitor_runs TO geomill_admin;
 GRANT SELECT ON TABLE app.archived_jobs TO geomill_admin;
 GRANT SELECT ON TABLE app.task_statistics TO geomill_admin;
+GRANT SELECT ON TABLE app.probes TO geomill_admin;
 GRANT SELECT ON TABLE app.schema_deployments TO geomill_admin;

@@ -303,6 +303,26 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.cancel_waiting(text, text) TO geomill_api;
 
+-- platform.catalogue_version: the version of pgstac that is installed; NULL where there is none.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.catalogue_version()
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found text;
+BEGIN
+    -- The catalogue may be away for a moment, while it is being made anew.
+    IF to_regclass('pgstac.migrations') IS NOT NULL THEN
+        EXECUTE 'SELECT m.version FROM pgstac.migrations AS m ORDER BY m.datetime DESC, m.version DESC LIMIT 1' INTO found;
+    END IF;
+    RETURN found;
+END;
+$$;
+
 -- platform.check_config: processing_config against the model of its request type: filled with defaults, or its problems.
 --
 -- Where the type of request is not known (NULL), only what is wrong for every type is reported.
@@ -995,9 +1015,11 @@ GRANT EXECUTE ON FUNCTION platform.get_request_status(text) TO geomill_client, g
 
 -- platform.health: whether geomill can do its work, as one JSON document: each component with status, metric and remedy.
 --
+-- Components: database, extensions, workers, queue, janitor, cron, storage (as workers last saw it), webhooks, catalogue, schema (as
+-- verify last found it), service_level (day and week, by type of request).
 -- status is ok, or degraded (work goes on, but not for ever), or down (work stands still); the whole is as its worst part.
 --
--- Guarantees  Cheap enough to poll each second: reads indexes on what is open, and no history.
+-- Guarantees  Cheap enough to poll each second: reads indexes on what is open, and of what has ended sums by the hour.
 -- Locks       none.
 -- SECURITY DEFINER: administrators may not read every table.
 CREATE OR REPLACE FUNCTION platform.health()
@@ -1016,6 +1038,31 @@ AS $$
           FROM app.workers AS w, moment AS m WHERE w.status = 'alive'::app.worker_status AND w.last_beat > m.at - interval '60 seconds'
     ), queue AS (
         SELECT count(*) AS open_stages, min(s.created_at) AS oldest FROM app.stages AS s WHERE s.status IN ('pending'::app.stage_status, 'processing'::app.stage_status)
+    ), serving AS (
+        SELECT coalesce(jsonb_object_agg(t.task_type, t.workers), '{}') AS by_type
+          FROM (SELECT y.task_type, count(*) AS workers
+                  FROM app.workers AS w, moment AS m, unnest(coalesce(w.task_types, '{any}')) AS y (task_type)
+                 WHERE w.status = 'alive'::app.worker_status AND w.last_beat > m.at - interval '60 seconds' GROUP BY y.task_type) AS t
+    ), service AS (
+        SELECT platform.service_level(m.at - interval '1 day') AS day, platform.service_level(m.at - interval '7 days') AS week FROM moment AS m
+    ), below AS (
+        -- A rate of a few requests says nothing yet.
+        SELECT string_agg(t.key, ', ' ORDER BY t.key) AS types
+          FROM service AS s, jsonb_each(s.day) AS t
+         WHERE (t.value ->> 'ended')::bigint >= 20
+           AND ((t.value ->> 'success_rate')::numeric < 0.99 OR (t.value ->> 'average_seconds')::numeric > 300)
+    ), webhooks AS (
+        SELECT platform.webhook_health(m.at - interval '1 day') AS metric FROM moment AS m
+    ), catalogue AS (
+        SELECT platform.catalogue_version() AS version
+    ), storage AS (
+        SELECT coalesce(jsonb_object_agg(p.subject, p.metric || jsonb_build_object('is_well', p.is_well, 'seen_by', p.seen_by, 'seen_at', p.seen_at)), '{}') AS metric,
+               bool_and(p.is_well) AS is_well, bool_or(p.seen_at < m.at - interval '1 hour') AS is_old
+          FROM app.probes AS p, moment AS m WHERE p.component = 'storage' AND p.seen_at > m.at - interval '7 days'
+    ), deployed AS (
+        SELECT d.software_version, d.status, d.created_at FROM app.schema_deployments AS d ORDER BY d.created_at DESC LIMIT 1
+    ), verified AS (
+        SELECT p.is_well, p.metric, p.seen_at FROM app.probes AS p WHERE p.component = 'schema' AND p.subject = current_database()
     ), requests AS (
         SELECT count(*) FILTER (WHERE r.status = 'pending'::platform.request_status) AS pending,
                count(*) FILTER (WHERE r.status = 'processing'::platform.request_status) AS processing
@@ -1032,8 +1079,8 @@ AS $$
           FROM extensions AS x
         UNION ALL
         SELECT 'workers', CASE WHEN a.workers > 0 THEN 'ok' WHEN q.open_stages > 0 THEN 'down' ELSE 'degraded' END,
-               jsonb_build_object('alive', a.workers, 'last_beat', a.last_beat), CASE WHEN a.workers = 0 THEN 'start workers: make workers' END
-          FROM alive AS a, queue AS q
+               jsonb_build_object('alive', a.workers, 'last_beat', a.last_beat, 'by_task_type', v.by_type), CASE WHEN a.workers = 0 THEN 'start workers: make workers' END
+          FROM alive AS a, queue AS q, serving AS v
         UNION ALL
         SELECT 'queue', 'ok', jsonb_build_object('open_stages', q.open_stages, 'oldest_seconds', round(extract(epoch FROM m.at - q.oldest), 1)), NULL
           FROM queue AS q, moment AS m
@@ -1043,6 +1090,34 @@ AS $$
                CASE WHEN j.error IS NOT NULL THEN 'see app.janitor_runs'
                     WHEN j.started_at IS NULL OR j.started_at <= m.at - interval '150 seconds' THEN 'schedule it with pg_cron (make deploy), or start workers, which run it where it is late' END
           FROM moment AS m LEFT JOIN janitor AS j ON true
+        UNION ALL
+        SELECT 'cron', CASE WHEN c.runs OR a.workers > 0 THEN 'ok' ELSE 'degraded' END, jsonb_build_object('runs', c.runs),
+               CASE WHEN NOT c.runs AND a.workers = 0 THEN 'load pg_cron (shared_preload_libraries), or start workers, which run the janitor instead' END
+          FROM alive AS a, (SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS b WHERE b.backend_type = 'pg_cron launcher') AS runs) AS c
+        UNION ALL
+        SELECT 'storage', CASE WHEN NOT s.is_well THEN 'down' WHEN s.is_old THEN 'degraded' ELSE 'ok' END, s.metric,
+               CASE WHEN NOT s.is_well THEN 'a worker cannot write there: see the error, and GEOMILL_STORAGE' WHEN s.is_old THEN 'no worker has seen it for an hour' END
+          FROM storage AS s
+        UNION ALL
+        SELECT 'webhooks', CASE WHEN (w.metric ->> 'success_rate')::numeric < 0.9 OR (w.metric ->> 'resting_endpoints')::bigint > 0 THEN 'degraded' ELSE 'ok' END,
+               w.metric, CASE WHEN (w.metric ->> 'resting_endpoints')::bigint > 0 THEN 'see platform.webhook_endpoints: receivers that keep failing'
+                              WHEN (w.metric ->> 'success_rate')::numeric < 0.9 THEN 'see platform.list_deliveries(''dead'')' END
+          FROM webhooks AS w
+        UNION ALL
+        SELECT 'catalogue', CASE WHEN c.version IS NULL THEN 'down' WHEN c.version <> '0.10.0' THEN 'degraded' ELSE 'ok' END,
+               jsonb_build_object('pgstac', c.version, 'wanted', '0.10.0'), CASE WHEN c.version IS DISTINCT FROM '0.10.0' THEN 'make deploy' END
+          FROM catalogue AS c
+        UNION ALL
+        SELECT 'schema', CASE WHEN NOT v.is_well OR d.status <> 'completed' THEN 'degraded' ELSE 'ok' END,
+               jsonb_build_object('deployed_version', d.software_version, 'deployment', d.status, 'deployed_at', d.created_at,
+                                  'verified_at', v.seen_at, 'differences', v.metric -> 'differences', 'first', v.metric -> 'first'),
+               CASE WHEN NOT v.is_well THEN 'make plan, make deploy; then make verify' WHEN d.status <> 'completed' THEN 'make deploy ends what was begun' END
+          FROM (SELECT) AS always LEFT JOIN deployed AS d ON true LEFT JOIN verified AS v ON true
+        UNION ALL
+        SELECT 'service_level', CASE WHEN b.types IS NULL THEN 'ok' ELSE 'degraded' END,
+               jsonb_build_object('day', s.day, 'week', s.week, 'success_target', 0.99, 'seconds_target', 300),
+               CASE WHEN b.types IS NOT NULL THEN format('look into %s requests of the last day: app.dead_letters(), platform.outcomes', b.types) END
+          FROM service AS s, below AS b
     )
     SELECT jsonb_build_object(
         'status', CASE WHEN bool_or(c.status = 'down') THEN 'down' WHEN bool_or(c.status = 'degraded') THEN 'degraded' ELSE 'ok' END,
@@ -2555,6 +2630,28 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.search_items(jsonb, text) TO geomill_api;
 
+-- platform.service_level: how well requests were served since a moment, by type, against 99 % and five minutes.
+--
+-- success_rate: of those that ended and were not cancelled, the share that completed, with errors or without. faults: failed, and
+-- neither request nor data was to blame. in_time_rate: of those that completed, the share that took five minutes at most.
+--
+-- Guarantees  Rates are NULL where nothing ended. Costs what the hours in between cost, not their requests.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.service_level(since timestamptz)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_object_agg(n.request_type, jsonb_build_object(
+               'ended', n.ended, 'failed', n.failed, 'faults', n.faults, 'cancelled', n.cancelled,
+               'success_rate', round(n.succeeded / nullif(n.ended, 0), 4), 'in_time_rate', round(n.in_time / nullif(n.succeeded, 0), 4),
+               'average_seconds', round((n.seconds / nullif(n.succeeded, 0))::numeric, 1))), '{}')
+      FROM (SELECT h.request_type, sum(h.completed + h.completed_with_errors + h.failed) AS ended, sum(h.completed + h.completed_with_errors) AS succeeded,
+                   sum(h.failed) AS failed, sum(h.faults) AS faults, sum(h.cancelled) AS cancelled, sum(h.in_time) AS in_time, sum(h.seconds) AS seconds
+              FROM platform.outcomes_by_hour(service_level.since, 'infinity') AS h GROUP BY h.request_type) AS n;
+$$;
+
 -- platform.set_webhook_secret: a client's webhooks are signed with this secret from now on.
 --
 -- sealed_secret is what `python -m workers.webhook_secret CLIENT --seal` makes of the secret, with the key that only delivering
@@ -3757,6 +3854,33 @@ AS $$
     SELECT jsonb_build_object('code', code, 'message', message, 'remediation', remediation);
 $$;
 GRANT EXECUTE ON FUNCTION platform.warning(text, text, text) TO geomill_api;
+
+-- platform.webhook_health: how webhooks fare: rate of success over a day, the last that went through, what is owed, who rests.
+--
+-- Guarantees  Looks at a thousand deliveries of each status at most, the newest.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.webhook_health(since timestamptz)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH newest AS (
+        SELECT l.status, d.completed_at
+          FROM unnest(enum_range(NULL::platform.delivery_status)) AS l (status)
+         CROSS JOIN LATERAL (SELECT o.completed_at FROM platform.webhook_deliveries AS o WHERE o.status = l.status ORDER BY o.delivery_id DESC LIMIT 1000) AS d
+    ), counted AS (
+        SELECT count(*) FILTER (WHERE n.status = 'sent'::platform.delivery_status AND n.completed_at > since) AS sent,
+               count(*) FILTER (WHERE n.status = 'dead'::platform.delivery_status AND n.completed_at > since) AS dead,
+               count(*) FILTER (WHERE n.status IN ('pending'::platform.delivery_status, 'failed'::platform.delivery_status)) AS owed,
+               max(n.completed_at) FILTER (WHERE n.status = 'sent'::platform.delivery_status) AS last_success
+          FROM newest AS n
+    )
+    SELECT jsonb_build_object(
+               'sent', c.sent, 'dead', c.dead, 'owed', c.owed, 'last_success', c.last_success, 'success_rate', round(c.sent::numeric / nullif(c.sent + c.dead, 0), 4),
+               'resting_endpoints', (SELECT count(*) FROM platform.webhook_endpoints AS e WHERE e.rests_until IS NOT NULL))
+      FROM counted AS c;
+$$;
 
 -- platform.webhook_payload: what a client is told when its request ends.
 --

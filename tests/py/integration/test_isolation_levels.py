@@ -42,6 +42,7 @@ CALLS: dict[str, Call] = {
     "app.increment_task_retry_count": Call("SELECT * FROM app.increment_task_retry_count(%(task)s, 1, %(error)s)"),
     "app.pause_client": Call("SELECT app.pause_client('hub', 'x')"),
     "app.pause_task_type": Call("SELECT app.pause_task_type('x', 'x')"),
+    "app.report_probe": Call("SELECT app.report_probe('storage', 'x', true, '{}', 'w')"),
     "app.redrive_task": Call("SELECT app.redrive_task(%(failed)s)"),
     "app.register_worker": Call("SELECT app.register_worker('iso2')"),
     "app.release_tasks": Call("SELECT app.release_tasks('iso')"),

@@ -54,7 +54,7 @@ EXECUTES: Mapping[Role, str] = {
         app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_register_search
         app.stac_retire_items app.stac_shown_items
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
-        app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
+        app.report_probe app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
         platform.begin_delivery platform.begin_delivery_v2 platform.record_failed_call
         platform.record_rejects
@@ -100,7 +100,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "worker": {H3: WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
-        "app.call_hours": READS,
+        "app.call_hours app.probes": READS,
         "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
