@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codegen.messages.discard import DiscardParameters, SupersededParameters
+from codegen.messages.h3 import BootstrapGridParameters
 from codegen.messages.hello_world import HelloWorldParameters
 from codegen.messages.raster import (
     ProcessCollectionParameters,
@@ -138,6 +139,17 @@ DELIVER_WEBHOOK = JobType(
     stages=[Stage(name="deliver", task_type="webhook_deliver", max_attempts=15, backoff_seconds=30.0, backoff_max_seconds=14400.0, max_runtime_seconds=120.0)],
 )  # fmt: skip
 
+BOOTSTRAP_H3_GRID = JobType(
+    name="bootstrap_h3_grid",
+    description="A grid of H3 cells, cut by land, countries, a box or a table",
+    parameters=BootstrapGridParameters,
+    stages=[
+        Stage(name="seed", task_type="h3_grid_seed", max_runtime_seconds=3600.0),
+        Stage(name="load", task_type="h3_grid_load", fan_out=Each(path="$.parents[*]", of="previous"), max_runtime_seconds=900.0, weight=8.0),
+        Stage(name="finalise", task_type="h3_grid_finalise", max_runtime_seconds=3600.0),
+    ],
+)  # fmt: skip
+
 JOB_TYPES: list[JobType] = [
     HELLO_WORLD,
     INGEST_VECTOR,
@@ -153,6 +165,7 @@ JOB_TYPES: list[JobType] = [
     UNPUBLISH_RASTER,
     UNPUBLISH_COLLECTION,
     DELIVER_WEBHOOK,
+    BOOTSTRAP_H3_GRID,
 ]
 
 REQUEST_JOBS: dict[RequestType, list[JobType]] = {

@@ -2977,6 +2977,146 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 
+-- app.validate_bootstrap_h3_grid: whether a value is valid parameters, generated from codegen.messages.h3.BootstrapGridParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_bootstrap_h3_grid(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Parameters of the job `bootstrap_h3_grid`.",
+ "properties": {
+  "grid_id": {
+   "description": "Name of the grid, e.g. land",
+   "maxLength": 50,
+   "minLength": 1,
+   "pattern": "^[a-z][a-z0-9_]*$",
+   "type": "string"
+  },
+  "description": {
+   "anyOf": [
+    {
+     "maxLength": 2000,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "What it is for"
+  },
+  "resolutions": {
+   "description": "H3 resolutions that it has, e.g. [2, 3, 4]",
+   "items": {
+    "maximum": 8,
+    "minimum": 0,
+    "type": "integer"
+   },
+   "maxItems": 9,
+   "minItems": 1,
+   "type": "array"
+  },
+  "filter": {
+   "additionalProperties": false,
+   "description": "What it is cut by",
+   "properties": {
+    "kind": {
+     "default": "natural_earth",
+     "description": "natural_earth: land at 1:110 million; countries: some of its countries; bbox; table: the polygons of a table of geo; world: no cut",
+     "enum": [
+      "natural_earth",
+      "countries",
+      "bbox",
+      "table",
+      "world"
+     ],
+     "type": "string"
+    },
+    "countries": {
+     "default": [],
+     "description": "ISO 3166-1 alpha-3 codes, e.g. BRA",
+     "items": {
+      "maxLength": 3,
+      "minLength": 3,
+      "pattern": "^[A-Z]+$",
+      "type": "string"
+     },
+     "maxItems": 300,
+     "type": "array"
+    },
+    "bbox": {
+     "default": [],
+     "description": "West, south, east, north in degrees; west > east crosses the antimeridian",
+     "items": {
+      "type": "number"
+     },
+     "maxItems": 4,
+     "type": "array"
+    },
+    "table": {
+     "anyOf": [
+      {
+       "maxLength": 63,
+       "minLength": 1,
+       "pattern": "^[a-z_][a-z0-9_]*$",
+       "type": "string"
+      },
+      {
+       "type": "null"
+      }
+     ],
+     "default": null,
+     "description": "Table of schema geo"
+    }
+   },
+   "type": "object",
+   "default": {
+    "kind": "natural_earth",
+    "countries": [],
+    "bbox": [],
+    "table": null
+   }
+  },
+  "containment": {
+   "default": "center",
+   "description": "When a cell is in the filter: its center is, all of it (full), or any of it (overlap)",
+   "enum": [
+    "center",
+    "full",
+    "overlap"
+   ],
+   "type": "string"
+  },
+  "outside": {
+   "default": "drop",
+   "description": "Cells outside the filter: left out, or kept and marked, all over the world",
+   "enum": [
+    "drop",
+    "mark"
+   ],
+   "type": "string"
+  },
+  "with_geometry": {
+   "default": false,
+   "description": "Store each cell''s geometry; ten times the space",
+   "type": "boolean"
+  }
+ },
+ "required": [
+  "grid_id",
+  "resolutions"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+
 -- app.validate_submit_options: whether a value is valid options, generated from codegen.messages.submit.SubmitOptions.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.

@@ -1,5 +1,15 @@
--- h3.statistics and h3.categories: what readers ask: the current version of each dataset over each grid, with what follows from
--- the sums, joined to the catalogue by the item's id.
+-- What readers ask.
+
+-- h3.cells: the cells of the grids that are complete. A view and no policy on the table: COPY, by which grids are made, does not go
+-- together with row-level security.
+CREATE OR REPLACE VIEW h3.cells AS
+SELECT g.grid_id, g.resolution, g.cell, g.parent_cell, g.in_filter, g.geom
+  FROM h3.grids AS g
+ WHERE EXISTS (SELECT FROM h3.grid_metadata AS m WHERE m.grid_id = g.grid_id AND m.resolution = g.resolution AND m.status = 'completed');
+COMMENT ON VIEW h3.cells IS 'The cells of complete grids';
+
+-- h3.statistics and h3.categories: the current version of each dataset over each grid, with what follows from the sums, joined to the
+-- catalogue by the item's id.
 --
 -- Guarantees  Whoever asks sees what the tables' policies let them see (security_invoker).
 CREATE OR REPLACE VIEW h3.statistics WITH (security_invoker) AS

@@ -2,13 +2,14 @@
 -- client's (by the session's login, as in docs/decisions/0009) or, where none is named, everybody's.
 GRANT SELECT, INSERT, UPDATE, DELETE ON h3.grids, h3.reference_filters, h3.filter_parts, h3.grid_metadata, h3.zonal_runs,
     h3.zonal_statistics, h3.zonal_categories TO geomill_worker;
-GRANT SELECT ON h3.grids, h3.reference_filters, h3.filter_parts, h3.grid_metadata, h3.zonal_runs, h3.zonal_statistics, h3.zonal_categories,
+GRANT SELECT ON h3.cells, h3.reference_filters, h3.filter_parts, h3.grid_metadata, h3.zonal_runs, h3.zonal_statistics, h3.zonal_categories,
     h3.statistics, h3.categories TO geomill_client, geomill_reader, geomill_admin;
+GRANT SELECT ON h3.grids TO geomill_admin;
 GRANT EXECUTE ON FUNCTION h3.resolution(bigint), h3.base_cell(bigint), h3.digits(bigint), h3.is_pentagon_base(integer), h3.is_pentagon(bigint),
     h3.is_valid(bigint), h3.parent(bigint, integer), h3.first_child(bigint, integer), h3.last_child(bigint, integer),
     h3.child_count(bigint, integer), h3.children(bigint, integer), h3.to_text(bigint), h3.from_text(text)
     TO geomill_worker, geomill_client, geomill_reader, geomill_admin;
-GRANT EXECUTE ON FUNCTION h3.grid_checksum(text, integer, integer) TO geomill_worker, geomill_reader, geomill_admin;
+GRANT EXECUTE ON FUNCTION h3.grid_checksum(text, integer, integer) TO geomill_worker, geomill_admin;
 GRANT EXECUTE ON FUNCTION h3.roll_up(bigint), h3.publish_run(bigint), h3.withdraw_runs(text, integer, integer) TO geomill_worker;
 GRANT EXECUTE ON FUNCTION h3.drop_grid(text, boolean) TO geomill_admin;
 
@@ -16,14 +17,17 @@ DO $$
 DECLARE
     rule record;
 BEGIN
+    -- The first version of this file had these.
+    REVOKE SELECT ON h3.grids FROM geomill_client, geomill_reader;
+    DROP POLICY IF EXISTS workers ON h3.grids;
+    DROP POLICY IF EXISTS operators ON h3.grids;
+    DROP POLICY IF EXISTS complete ON h3.grids;
+    ALTER TABLE h3.grids DISABLE ROW LEVEL SECURITY;
+
     -- A loop, because CREATE POLICY knows no OR REPLACE.
     FOR rule IN
         SELECT p.*
           FROM (VALUES
-                ('grids', 'workers', 'geomill_worker', 'ALL', 'true'),
-                ('grids', 'operators', 'geomill_admin', 'SELECT', 'true'),
-                ('grids', 'complete', 'geomill_client, geomill_reader', 'SELECT',
-                 '(grid_id, resolution) IN (SELECT m.grid_id, m.resolution FROM h3.grid_metadata AS m WHERE m.status = ''completed'')'),
                 ('zonal_runs', 'workers', 'geomill_worker', 'ALL', 'true'),
                 ('zonal_runs', 'operators', 'geomill_admin, geomill_reader', 'SELECT', 'true'),
                 ('zonal_runs', 'own_runs', 'geomill_client', 'SELECT', 'status = ''completed'' AND coalesce(client_role = session_user, true)'),

@@ -17,4 +17,5 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.collection",
     "workers.tasks.collection_publish",
     "workers.tasks.webhook",
+    "workers.tasks.h3_grid",
 ]

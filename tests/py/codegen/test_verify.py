@@ -27,7 +27,7 @@ def test_a_fresh_deploy_is_as_it_should_be(module_database: Database) -> None:
         ("DELETE FROM app.job_stages WHERE job_type = 'hello_world' AND stage = 2", "different  job type hello_world"),
         ("DROP TABLE h3.zonal_categories CASCADE", "missing    table h3.zonal_categories"),
         ("DROP INDEX h3.idx_grids_geom", "missing    index h3.idx_grids_geom"),
-        ("REVOKE SELECT ON h3.grids FROM geomill_client", "missing    grant on table h3.grids to geomill_client"),
+        ("REVOKE SELECT ON h3.cells FROM geomill_client", "missing    grant on table h3.cells to geomill_client"),
         (
             "CREATE FUNCTION app.broken() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT no_such_column FROM app.jobs); END'",
             'wrong      function app.broken(), line 1: column "no_such_column" does not exist',

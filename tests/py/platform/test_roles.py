@@ -43,7 +43,7 @@ EXECUTES: Mapping[Role, str] = {
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
         platform.retry_request platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
-    "reader": CELLS + "h3.grid_checksum",
+    "reader": CELLS,
     "stranger": "",
     "worker": CELLS
     + """
@@ -90,14 +90,14 @@ EXECUTES: Mapping[Role, str] = {
 }  # fmt: skip
 
 READS, WRITES = "SELECT", "SELECT INSERT UPDATE DELETE"
-H3 = "h3.grids h3.reference_filters h3.filter_parts h3.grid_metadata h3.zonal_runs h3.zonal_statistics h3.zonal_categories"
+H3 = "h3.reference_filters h3.filter_parts h3.grid_metadata h3.zonal_runs h3.zonal_statistics h3.zonal_categories"
 TABLES: Mapping[Role, Mapping[str, str]] = {
     # What row-level security leaves of it: tests/pgtap/h3/policies.
-    "client": {H3: READS, "h3.statistics h3.categories": READS},
+    "client": {H3: READS, "h3.cells h3.statistics h3.categories": READS},
     "gateway": {},
     "stranger": {},
-    "reader": {H3: READS, "h3.statistics h3.categories": READS},
-    "worker": {H3: WRITES},
+    "reader": {H3: READS, "h3.cells h3.statistics h3.categories": READS},
+    "worker": {H3: WRITES, "h3.grids": WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
         "app.call_hours app.probes": READS,
@@ -106,7 +106,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,
         "platform.key_events platform.webhook_endpoints platform.outcomes platform.outcome_hours": READS,
         H3: READS,
-        "h3.statistics h3.categories": READS,
+        "h3.grids h3.cells h3.statistics h3.categories": READS,
     },
     "api": {
         "platform.clients platform.source_roots platform.rejects": READS,
