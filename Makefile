@@ -23,7 +23,7 @@ ifeq ($(filter $(ENGINE),local docker),)
 $(error ENGINE is $(ENGINE); it can be local (the default) or docker)
 endif
 
-.PHONY: help up down dsn deploy plan rollback verify rebuild redeploy-app redeploy-pgstac stac-clear pgtap workers status psql bench check demo test
+.PHONY: help up down dsn deploy plan rollback verify rebuild redeploy-app redeploy-pgstac stac-clear pgtap workers status psql consistency bench check demo test
 .PHONY: chaos clean test-all
 
 help:  ## this list
@@ -105,6 +105,9 @@ psql: $(VENV)  ## psql as ROLE (ARGS are psql's)
 
 demo: up  ## the whole road: a vector file, a raster, a collection, asked for by the DDH role
 	@$(PYTHON) -m demo $(ARGS)
+
+consistency: up  ## do requests, tables, items and files agree? (ARGS=--repair mends what can be mended)
+	@$(PYTHON) -m workers.consistency $(ARGS)
 
 bench: up  ## measure the engine against a bare table (ARGS are the benchmark's)
 	@$(PYTHON) -m bench $(ARGS)

@@ -12,7 +12,9 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -60,6 +62,14 @@ class Source:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of the storage: its key, or for an attempt's file its name below the root."""
+
+    name: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -142,13 +152,28 @@ class Storage:
         self._remove_empty(target.parent)
         return files
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """The keys of the files below a prefix; attempts' files are not among them."""
-        for parent, folders, names in os.walk(self._inside(self.path(prefix.rstrip("/")))):
+    def listed(self, prefix: str) -> Iterator[Stored]:
+        """The files below a prefix (all of them: ""), those of attempts too; no links, and nothing behind them."""
+        below = self._inside(self.path(prefix.rstrip("/"))) if prefix else self.root
+        for parent, folders, names in os.walk(below):
             folders.sort()
             for name in sorted(names):
-                if not name.startswith("."):
-                    yield (Path(parent) / name).relative_to(self.root).as_posix()
+                path = Path(parent) / name
+                with suppress(FileNotFoundError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        yield Stored(path.relative_to(self.root).as_posix(), status.st_size)
+
+    def found(self, key: str) -> Stored | None:
+        """The artefact of a key, if it is there."""
+        path = self._inside(self.path(key))
+        return Stored(key, path.stat().st_size) if path.is_file() else None
+
+    def remove(self, stored: Stored) -> None:
+        """Remove a file that was listed. One that is gone is no error."""
+        path = self._inside(self.root / stored.name)
+        path.unlink(missing_ok=True)
+        self._remove_empty(path.parent)
 
     def _inside(self, path: Path) -> Path:
         """The same path, if no link on the way to it leads out of the root."""

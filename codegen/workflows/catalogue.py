@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.messages.consistency import ConsistencyParameters
 from codegen.messages.discard import DiscardParameters, SupersededParameters
 from codegen.messages.h3 import BootstrapGridParameters
 from codegen.messages.hello_world import HelloWorldParameters
@@ -101,6 +102,13 @@ DISCARD_SUPERSEDED = JobType(
     stages=[Stage(name="discard", task_type="discard_superseded", max_attempts=10, max_runtime_seconds=900.0)],
 )
 
+CHECK_CONSISTENCY = JobType(
+    name="check_consistency",
+    description="Whether requests, tables, items and files agree; mends what can be mended where that is asked for",
+    parameters=ConsistencyParameters,
+    stages=[Stage(name="check", task_type="consistency_check", max_runtime_seconds=14400.0)],
+)
+
 _UNPUBLISH_STAGES = [
     Stage(name="withdraw", task_type="unpublish_withdraw", max_attempts=10, max_runtime_seconds=900.0),
     Stage(name="remove_files", task_type="unpublish_files", max_attempts=10, max_runtime_seconds=900.0),
@@ -161,6 +169,7 @@ JOB_TYPES: list[JobType] = [
     CREATE_MOSAIC_JSON,
     DISCARD_ARTEFACTS,
     DISCARD_SUPERSEDED,
+    CHECK_CONSISTENCY,
     UNPUBLISH_VECTOR,
     UNPUBLISH_RASTER,
     UNPUBLISH_COLLECTION,

@@ -2749,6 +2749,30 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 
+-- app.validate_check_consistency: whether a value is valid parameters, generated from codegen.messages.consistency.ConsistencyParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_check_consistency(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Parameters of the job `check_consistency`.",
+ "properties": {
+  "repair": {
+   "default": false,
+   "description": "Mend what can be mended, rather than only say it",
+   "type": "boolean"
+  }
+ },
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+
 -- app.validate_unpublish_vector: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishVectorParameters.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.

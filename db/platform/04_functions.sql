@@ -212,6 +212,24 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.begin_submission(platform.clients) TO geomill_api;
 
+-- platform.busy_requests: the requests that a job works on: their own jobs, and those that discard or unpublish.
+--
+-- Locks       none.
+-- SECURITY DEFINER: the worker has no right on any table of app.
+CREATE OR REPLACE FUNCTION platform.busy_requests()
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(j.platform_request_id, j.parameters ->> 'request_id') FROM app.jobs AS j
+     WHERE j.status IN ('pending'::app.job_status, 'processing'::app.job_status) AND coalesce(j.platform_request_id, j.parameters ->> 'request_id') IS NOT NULL
+     UNION
+    SELECT r.request_id FROM platform.requests AS r WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status);
+$$;
+GRANT EXECUTE ON FUNCTION platform.busy_requests() TO geomill_worker;
+
 -- platform.calls_by_hour: calls between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
 --
 -- Locks       none.
@@ -774,6 +792,88 @@ BEGIN
     RETURN delivery;
 END;
 $$;
+
+-- platform.disagreements: where requests, tables, items and collections do not agree, as far as the database can tell.
+--
+--   item_lost, collection_lost             a request shows it, and the catalogue does not have it
+--   item_of_nobody, collection_of_nobody   it says that it is a request's, which does not show it
+--   item_not_kept                          it is shown, and would not survive the catalogue
+--   table_lost                             a request shows it, and it is not there
+--   table_of_nobody                        it is marked as a request's that does not show it, or was loaded and never published
+--
+-- What a job works on is left out, for it is about to change. Files are compared by a worker, who sees them.
+--
+-- Guarantees  Nothing of strangers' is named: tables without geomill's mark, items that no request's job wrote.
+-- Locks       none.
+-- SECURITY DEFINER: neither worker nor administrator may read the catalogue or what is kept of it.
+CREATE OR REPLACE FUNCTION platform.disagreements()
+RETURNS TABLE (kind text, subject text, request_id text, detail text)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
+AS $$
+    WITH request AS (
+        SELECT r.*, coalesce(r.published_revision, 0) > coalesce(r.unpublish_revision, 0) AS is_shown FROM platform.requests AS r
+    ), busy AS MATERIALIZED (
+        SELECT b.request_id FROM platform.busy_requests() AS b (request_id)
+    ), catalogued AS MATERIALIZED (
+        SELECT i.collection, i.id, i.content #>> '{properties,geomill:request_id}' AS request_id,
+               (i.content #>> '{properties,geomill:revision}')::integer AS revision
+          FROM pgstac.items AS i WHERE i.content #>> '{properties,geomill:request_id}' IS NOT NULL
+    ), item AS (
+        -- Kept and catalogued is one item.
+        SELECT coalesce(p.collection, c.collection) AS collection, coalesce(p.item_id, c.id) AS id,
+               coalesce(p.request_id, c.request_id) AS request_id, coalesce(p.revision, c.revision) AS revision,
+               p.item_id IS NOT NULL AS is_kept, c.id IS NOT NULL AS is_catalogued
+          FROM platform.published_items AS p
+          FULL JOIN catalogued AS c ON c.collection = p.collection AND c.id = p.item_id
+         WHERE coalesce(p.request_id, c.request_id) IS NOT NULL
+    ), placed AS (
+        SELECT i.*, coalesce(r.is_shown AND i.revision <= r.published_revision AND i.revision > coalesce(r.unpublish_revision, 0), false) AS is_shown
+          FROM item AS i LEFT JOIN request AS r ON r.request_id = i.request_id
+    ), collection AS (
+        SELECT c.id, c.content ->> 'geomill:request_id' AS request_id FROM pgstac.collections AS c WHERE c.content ->> 'geomill:request_id' IS NOT NULL
+    ), geo_table AS (
+        -- The mark is the last line of a table's comment (workers/vector/publish.py).
+        SELECT c.relname, m.mark[1] AS request_id
+          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+          LEFT JOIN LATERAL regexp_match(obj_description(c.oid, 'pg_class'), '(?:^|\n)geomill: client=\S+ request=(\S+) revision=\d+ job=\S+(?: first)?$') AS m (mark) ON true
+         WHERE n.nspname = 'geo' AND c.relkind = 'r'
+    ), found AS (
+        SELECT 'item_lost' AS kind, p.collection || '/' || p.id AS subject, p.request_id, 'the catalogue does not have it' AS detail
+          FROM placed AS p WHERE p.is_shown AND NOT p.is_catalogued
+         UNION ALL
+        SELECT 'item_not_kept', p.collection || '/' || p.id, p.request_id, 'it would not survive the catalogue' FROM placed AS p WHERE p.is_shown AND NOT p.is_kept
+         UNION ALL
+        SELECT 'item_of_nobody', p.collection || '/' || p.id, p.request_id, format('its request does not show revision %s', p.revision) FROM placed AS p WHERE NOT p.is_shown
+         UNION ALL
+        SELECT 'collection_lost', r.stac_collection, r.request_id, 'the catalogue does not have it'
+          FROM request AS r WHERE r.is_shown AND r.endpoints ->> 'stac_collection' IS NOT NULL
+           AND NOT EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = r.stac_collection)
+         UNION ALL
+        SELECT 'collection_of_nobody', c.id, c.request_id, 'its request does not show it'
+          FROM collection AS c LEFT JOIN request AS r ON r.request_id = c.request_id WHERE NOT coalesce(r.is_shown, false)
+         UNION ALL
+        SELECT 'table_lost', r.endpoints ->> 'table', r.request_id, 'it is not there'
+          FROM request AS r WHERE r.is_shown AND r.endpoints ->> 'table' LIKE 'geo.%'
+           AND NOT EXISTS (SELECT FROM geo_table AS t WHERE t.relname = substr(r.endpoints ->> 'table', 5))
+         UNION ALL
+        SELECT 'table_of_nobody', 'geo.' || t.relname, t.request_id, 'its request does not show it'
+          FROM geo_table AS t LEFT JOIN request AS r ON r.request_id = t.request_id WHERE t.request_id IS NOT NULL AND NOT coalesce(r.is_shown, false)
+         UNION ALL
+        SELECT 'table_of_nobody', 'geo.' || t.relname, j.platform_request_id, 'it was loaded and never published'
+          FROM geo_table AS t
+          LEFT JOIN LATERAL (SELECT o.platform_request_id, o.status FROM app.jobs AS o
+                              WHERE o.job_id LIKE substr(t.relname, 7) || '%' LIMIT 1) AS j ON true
+         WHERE t.request_id IS NULL AND t.relname ~ '^_load_[0-9a-f]{24}$' AND (j.status IS NULL OR j.status NOT IN ('pending'::app.job_status, 'processing'::app.job_status))
+    )
+    SELECT f.kind, f.subject, f.request_id, f.detail FROM found AS f
+     WHERE NOT EXISTS (SELECT FROM busy AS b WHERE b.request_id = f.request_id)
+     ORDER BY f.kind, f.subject;
+$$;
+GRANT EXECUTE ON FUNCTION platform.disagreements() TO geomill_worker, geomill_admin;
 
 -- platform.discard_revision: have a worker remove what a revision left behind and no reader sees.
 --
@@ -1572,6 +1672,57 @@ AS $$
                             WHERE t.table_name = may_write_table.table_name AND t.client_id = wanted.client_id));
 $$;
 GRANT EXECUTE ON FUNCTION platform.may_write_table(platform.requests, text, text) TO geomill_api;
+
+-- platform.mend_catalogue: make the catalogue agree with what requests show; returns what it did, a row each.
+--
+-- What was lost is published again from what is kept, what is nobody's goes, what was not kept is kept.
+--
+-- Guarantees  Looks again under the lock, so that nothing goes that has a request by then. Repeatable.
+-- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection rows.
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on pgstac, nor on what is kept of it. pgstac's functions need the search_path.
+CREATE OR REPLACE FUNCTION platform.mend_catalogue()
+RETURNS TABLE (kind text, subject text)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pgstac, public, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+    found jsonb;
+    one record;
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM pg_advisory_xact_lock(71103, 0);
+    -- Into a variable: an open query over the partitions would stand in the way of pgstac's changes to them.
+    SELECT coalesce(jsonb_agg(to_jsonb(d)), '[]') INTO found FROM platform.disagreements() AS d WHERE d.kind ~ '^(item|collection)_';
+    FOR one IN
+        SELECT f.kind, split_part(f.subject, '/', 1) AS collection, array_agg(substr(f.subject, strpos(f.subject, '/') + 1) ORDER BY f.subject) AS ids,
+               array_agg(f.subject ORDER BY f.subject) AS subjects
+          FROM jsonb_to_recordset(found) AS f (kind text, subject text)
+         GROUP BY 1, 2
+         -- Items before the collections that they are in.
+         ORDER BY f.kind LIKE 'collection%', 1, 2
+    LOOP
+        IF one.kind IN ('item_lost', 'collection_lost') THEN
+            PERFORM app.stac_republish(one.collection);
+        ELSIF one.kind = 'item_of_nobody' THEN
+            PERFORM app.stac_delete_items(one.collection, one.ids);
+        ELSIF one.kind = 'item_not_kept' THEN
+            PERFORM platform.keep_items(jsonb_build_array(pgstac.content_hydrate(i)))
+               FROM pgstac.items AS i WHERE i.collection = one.collection AND i.id = ANY (one.ids);
+        ELSIF NOT EXISTS (SELECT FROM pgstac.items AS i WHERE i.collection = one.collection) THEN
+            PERFORM pgstac.delete_collection(one.collection);
+            PERFORM app.stac_forget_search(one.collection);
+            DELETE FROM platform.published_collections AS p WHERE p.collection = one.collection;
+        ELSE
+            CONTINUE;
+        END IF;
+        RETURN QUERY SELECT one.kind, s.subject FROM unnest(one.subjects) AS s (subject);
+    END LOOP;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.mend_catalogue() TO geomill_worker;
 
 -- platform.mode_problems: what is wrong with a vector request's mode, beyond what its model says of each key alone.
 --
@@ -2698,6 +2849,31 @@ AS $$
        AND (r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) OR r.published_revision > coalesce(r.unpublish_revision, 0));
 $$;
 GRANT EXECUTE ON FUNCTION platform.sharers(text, text, text) TO geomill_api;
+
+-- platform.shown_files: every file that readers are told of: assets of items, and what endpoints name besides.
+--
+-- Of items those that are kept and those of the catalogue. The size is known where the item says it.
+--
+-- Locks       none.
+-- SECURITY DEFINER: the worker has no right on any table of platform.
+CREATE OR REPLACE FUNCTION platform.shown_files()
+RETURNS TABLE (request_id text, href text, size bigint)
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.request_id::text, a.value ->> 'href', (a.value ->> 'file:size')::bigint
+      FROM platform.published_items AS p CROSS JOIN LATERAL jsonb_each(p.document -> 'assets') AS a
+     WHERE p.request_id IS NOT NULL AND a.value ->> 'href' NOT LIKE 'postgresql:%'
+     UNION
+    SELECT i.content #>> '{properties,geomill:request_id}', a.value ->> 'href', (a.value ->> 'file:size')::bigint
+      FROM pgstac.items AS i CROSS JOIN LATERAL jsonb_each(i.content -> 'assets') AS a
+     WHERE i.content #>> '{properties,geomill:request_id}' IS NOT NULL AND a.value ->> 'href' NOT LIKE 'postgresql:%'
+     UNION
+    SELECT r.request_id, r.endpoints ->> 'mosaic', NULL FROM platform.requests AS r WHERE r.endpoints ->> 'mosaic' IS NOT NULL;
+$$;
+GRANT EXECUTE ON FUNCTION platform.shown_files() TO geomill_worker;
 
 -- platform.shown_key: the key that a gateway has shown in this transaction; NULL where none was, or where it was revoked since.
 --

@@ -16,6 +16,7 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.stac_raster",
     "workers.tasks.collection",
     "workers.tasks.collection_publish",
+    "workers.tasks.consistency",
     "workers.tasks.webhook",
     "workers.tasks.h3_grid",
 ]

@@ -5,18 +5,14 @@ Repeatable, both of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from codegen.messages.discard import DiscardParameters, SupersededParameters
 from workers.connections import short_connection
+from workers.consistency import key_of_href
 from workers.context import Completed, Task
 from workers.registry import handles
 from workers.vector import publish
-
-KEY_PARTS = 4
-"""client, request, revision and name."""
 
 
 @handles("discard", DiscardParameters)
@@ -41,17 +37,12 @@ def discard_superseded(task: Task[SupersededParameters]) -> dict[str, Any]:
     asked = task.parameters
     with short_connection() as connection:
         rows = connection.execute("SELECT app.stac_shown_items(%s)", (asked.request_id,)).fetchall()
-    shown = keys_shown(item for (item,) in rows)
+    shown = {key_of_href(asset["href"]) for (item,) in rows for asset in item["assets"].values()}
     files = 0
     for revision in range(1, asked.revision):
-        for key in list(task.storage.keys(f"{asked.client_id}/{asked.request_id}/r{revision}")):
+        for stored in list(task.storage.listed(f"{asked.client_id}/{asked.request_id}/r{revision}")):
             task.check()
-            if key.removesuffix(".aux.xml") not in shown:
-                files += task.storage.remove_prefix(key)
+            if stored.name not in shown and stored.name.removesuffix(".aux.xml") not in shown:
+                task.storage.remove(stored)
+                files += 1
     return {"files": files}
-
-
-def keys_shown(items: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The keys of the files that items point to, under whatever URL the storage was known at the time."""
-    paths = (unquote(urlsplit(asset["href"]).path) for item in items for asset in item["assets"].values())
-    return {"/".join(path.split("/")[-KEY_PARTS:]) for path in paths}

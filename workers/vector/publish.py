@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,6 +204,19 @@ def withdraw(
         return mark.request_id == request_id and mark.revision <= revision
 
     return _drop_all(connection, ours, check)
+
+
+def drop_unshown(connection: psycopg.Connection[Any], names: Collection[str], check: Callable[[], None]) -> list[str]:
+    """Drop those of the tables that still no request shows, once nobody reads them; returns their names."""
+
+    def unshown(name: str, _mark: Mark | None) -> bool:
+        if name not in names:
+            return False
+        statement = "SELECT EXISTS (SELECT FROM platform.disagreements() AS d WHERE d.kind = 'table_of_nobody' AND d.subject = %s)"
+        [(still,)] = connection.execute(statement, (f"{SCHEMA}.{name}",)).fetchall()
+        return bool(still)
+
+    return _drop_all(connection, unshown, check)
 
 
 Wanted = Callable[[str, Mark | None], bool]

@@ -53,6 +53,7 @@ EXECUTES: Mapping[Role, str] = {
         app.require_read_committed app.resume_client app.resume_task_type app.retry_job app.run_janitor app.schedule_job app.set_cap
         app.stac_delete_collection app.stac_delete_items app.stac_discard_items app.stac_ensure_collection app.stac_register_search
         app.stac_retire_items app.stac_shown_items
+        platform.busy_requests platform.disagreements platform.mend_catalogue platform.shown_files
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.report_probe app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract geo.geometry_problem
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
@@ -67,6 +68,7 @@ EXECUTES: Mapping[Role, str] = {
         app.resume_task_type app.retention_policy app.retry_job app.run_janitor app.running_tasks app.schedule_job
         app.set_cap app.set_retention app.stage_errors app.stage_results app.stuck_jobs app.submit_job app.submit_job_with_options
         app.throughput app.transactions app.unschedule_job app.waiting app.why platform.allow_source_root platform.create_client
+        platform.disagreements
         platform.create_api_key platform.configure_client platform.health platform.list_api_keys platform.usage
         platform.list_deliveries platform.redeliver_webhook
         platform.revoke_api_key platform.rotate_api_key platform.rotate_webhook_secret platform.set_webhook_secret

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pytest
@@ -12,6 +12,12 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
+
+from tests.conftest import CLIENT
+from tests.py.support.server import Database
+
+if TYPE_CHECKING:
+    from tests.py.raster.client import Client
 
 UTM31 = "EPSG:32631"
 AT = from_origin(500_000, 4_500_000, 10, 10)
@@ -71,3 +77,18 @@ def ramp(height: int = 40, width: int = 30, dtype: str = "float32") -> NDArray[A
 def noise(shape: Sequence[int], dtype: str, low: float = 0, high: float = 200, seed: int = 1) -> NDArray[Any]:
     """Random values, the same at every run."""
     return np.random.default_rng(seed).uniform(low, high, tuple(shape)).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def client(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """The client, with folders of its own for sources and artefacts."""
+    from tests.py.raster.client import Client
+
+    folder = tmp_path_factory.mktemp("client")
+    for name in ("sources", "storage", "logs"):
+        (folder / name).mkdir()
+    one = Client(module_database, folder / "sources", folder / "storage", folder / "logs")
+    one.superuser.execute("INSERT INTO platform.source_roots (client_id, root) VALUES (%s, %s)", (CLIENT, f"{one.sources}/"))
+    yield one
+    one.ddh.close()
+    one.superuser.close()

@@ -232,8 +232,10 @@ def together(number: int, work: Callable[[int], None]) -> list[BaseException]:
     return raised
 
 
-def test_sixteen_writers_over_new_collections_lose_nothing(catalogue: Catalogue, name: str) -> None:
-    writers, rounds, batch, collections = 16, 3, 6, 5
+@pytest.mark.parametrize(("rounds", "batch"), [(3, 6), pytest.param(10, 20, marks=pytest.mark.slow, id="200 items each")])
+def test_sixteen_writers_over_new_collections_lose_nothing(rounds: int, batch: int, catalogue: Catalogue, name: str) -> None:
+    writers, collections = 16, 5
+    name = f"{name[:40]}_{batch}"
 
     def write(writer: int) -> None:
         with catalogue.database.connect("worker") as connection:
@@ -244,7 +246,7 @@ def test_sixteen_writers_over_new_collections_lose_nothing(catalogue: Catalogue,
                         target,
                         f"{writer}-{turn}-{one}",
                         (writer, turn, writer + 1, turn + 1),
-                        f"20{10 + writer}-0{turn + 1}-0{one + 1}T00:00:00Z",
+                        f"20{10 + writer}-{turn + 1:02}-{one + 1:02}T00:00:00Z",
                     )
                     for one in range(batch)
                 ]
