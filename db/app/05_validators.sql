@@ -255,6 +255,20 @@ AS $$
    "default": null,
    "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only"
   },
+  "target_crs": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "pattern": "^EPSG:[0-9]+$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "CRS of the table; default: EPSG:4326"
+  },
   "keep_z": {
    "default": false,
    "description": "Keep Z coordinates",
@@ -638,6 +652,20 @@ AS $$
    ],
    "default": null,
    "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only"
+  },
+  "target_crs": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "pattern": "^EPSG:[0-9]+$",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "CRS of the table; default: EPSG:4326"
   },
   "keep_z": {
    "default": false,

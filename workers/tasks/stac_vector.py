@@ -16,7 +16,6 @@ from workers.errors import TaskError
 from workers.geo_table import STANDARD_COLUMNS, ColumnType, TableColumn
 from workers.registry import handles
 from workers.vector import merge, publish
-from workers.vector.crs import WGS84
 
 
 @handles("vector_catalogue", VectorCatalogParameters)
@@ -74,7 +73,7 @@ def _publish(task: Task[VectorCatalogParameters], report: VectorReport, job_id: 
             value=table, remediation="Retry the request: it makes the table anew",
         )  # fmt: skip
     columns = [TableColumn(column.name, ColumnType(column.type), column.original) for column in report.columns]
-    merge.require_fit(connection, merge.describe(connection, publish.SCHEMA, table), columns, table, WGS84)
+    merge.require_fit(connection, merge.describe(connection, publish.SCHEMA, table), columns, table, report.srid)
     names = [report.geometry_column, *(column.name for column in columns)]
     item = (wanted.stac_collection, wanted.stac_item_id)
     merged = merge.into(connection, publish.SCHEMA, staging, table, names, report.key_columns, item)
@@ -97,7 +96,7 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
         time=stac.when(wanted.datetime, datetime.fromisoformat(source.modified)),
         words=stac.Words(wanted.title, wanted.description, wanted.license, wanted.keywords),
         properties={
-            "proj:code": f"EPSG:{WGS84}",
+            "proj:code": f"EPSG:{report.srid}",
             "table:columns": _columns(report),
             "table:primary_geometry": report.geometry_column,
             "table:row_count": report.rows,
@@ -119,6 +118,10 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
 def _columns(report: VectorReport) -> list[dict[str, str]]:
     """Every column of the table, in order, with its type and what it is."""
     standard = [{"name": name, "type": type_.split()[0], "description": text} for name, (type_, text) in STANDARD_COLUMNS.items()]
-    geometry = {"name": report.geometry_column, "type": f"geometry({report.geometry_type},{WGS84})", "description": "Geometry of the row"}
+    geometry = {
+        "name": report.geometry_column,
+        "type": f"geometry({report.geometry_type},{report.srid})",
+        "description": "Geometry of the row",
+    }
     own = [{"name": column.name, "type": column.type, "description": f"{column.original} in the source"} for column in report.columns]
     return [*standard, geometry, *own]

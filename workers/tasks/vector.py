@@ -19,7 +19,7 @@ from workers.context import Completed, Task
 from workers.errors import TaskError
 from workers.geo_table import GeoTableBuilder
 from workers.registry import handles
-from workers.vector import decide, keys, load, publish, reading
+from workers.vector import crs, decide, keys, load, publish, reading
 from workers.vector import reports as words
 from workers.vector.alterations import Alterations
 from workers.vector.formats import Format
@@ -42,7 +42,7 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
         builder, columns, decided = decide.decide(effects.connection, seen, asked, there)
         # Left behind where app was rebuilt under a running job: nobody else can have this name.
         effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
-        effects.connection.execute(builder.create_table(columns, decided.geometry_type, staging, publish.SCHEMA))
+        effects.connection.execute(builder.create_table(columns, decided.geometry_type, staging, publish.SCHEMA, srid=decided.target_srid))
         if asked.key_columns:
             keys.add_row_column(effects.connection, publish.SCHEMA, staging)
         publish.hand_over(effects.connection, staging)
@@ -69,9 +69,11 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
                 columns=columns,
                 constants=_constants(task, decided),
                 keeps_row=bool(task.parameters.key_columns),
+                crs=crs.of_table(f"EPSG:{decided.target_srid}"),
             )
             task.check()
-            origin = load.From(decided.srid, decided.source.crs_wkt or decided.source.crs)
+            said = decided.source.crs_wkt or decided.source.crs
+            origin = load.From(decided.srid, said, crosses=crs.crosses_antimeridian(said))
             report = load.insert(connection, target, origin, rows=rows, kinds=kinds, altered=altered)
             if report.read != report.inserted + report.rejected:
                 raise _unreconciled(f"{report.read} features were read, {report.inserted} inserted and {report.rejected} rejected")
@@ -116,6 +118,7 @@ def finish(task: Task[IngestVectorParameters]) -> Completed:
             key_columns=asked.key_columns,
             swapped=decided.into == "new",
             geometry_column=builder.geometry_column.value,
+            srid=decided.target_srid,
             geometry_type=decided.geometry_type,
             rows=held.rows,
             read=total.read,

@@ -34,6 +34,43 @@ class SourceCrs:
         return None if row is None else int(row[0])
 
 
+@dataclass(frozen=True)
+class TableCrs:
+    """The CRS that a table's geometries are in."""
+
+    srid: int
+    in_degrees: bool
+
+
+DEGREES = TableCrs(WGS84, in_degrees=True)
+
+
+def of_table(code: str | None) -> TableCrs:
+    """The CRS that a request wants its table in, as EPSG:n; EPSG:4326 if it does not say."""
+    if code is None:
+        return DEGREES
+    crs = _parse(code, "target_crs")
+    authority, _, number = code.partition(":")
+    if authority != "EPSG" or not (crs.is_geographic or crs.is_projected) or len(crs.axis_info) != 2:
+        raise TaskError(
+            "CRS_NOT_USABLE", f"A table cannot be in {code}: {crs.name}", category="user", field="target_crs", value=code,
+            remediation="Use the EPSG code of a geographic or projected CRS, without height; or leave target_crs out for EPSG:4326",
+        )  # fmt: skip
+    return TableCrs(int(number), in_degrees=crs.is_geographic)
+
+
+def crosses_antimeridian(name: str) -> bool:
+    """Whether the area of a projected CRS lies on both sides of it. A cylinder around the world ends there, and does not."""
+    try:
+        crs = CRS.from_user_input(name)
+    except CRSError:
+        return False
+    area, method = crs.area_of_use, crs.coordinate_operation.method_name if crs.coordinate_operation else ""
+    if not crs.is_projected or area is None:
+        return False
+    return bool(area.west > area.east) or (area.west <= -180 and area.east >= 180 and ("Polar" in method or "Azimuthal" in method))
+
+
 def decide(in_file: str | None, requested: str | None, *, is_default: bool = False) -> SourceCrs:
     """The CRS of a layer. `is_default`: the file does not say so itself, it is what its format means by saying nothing."""
     said = None if in_file is None else _parse(in_file, "the file")
@@ -57,8 +94,12 @@ def _parse(text: str, whose: str) -> CRS:
         return CRS.from_user_input(text)
     except CRSError as error:
         raise TaskError(
-            "CRS_UNKNOWN", f"The CRS of {whose} is not known: {text[:200]}", category="user" if whose == "source_crs" else "data",
-            field="source_crs", value=text[:200], remediation="Use an EPSG code that exists, e.g. EPSG:4326",
+            "CRS_UNKNOWN",
+            f"The CRS of {whose} is not known: {text[:200]}",
+            category="data" if whose == "the file" else "user",
+            field="source_crs" if whose == "the file" else whose,
+            value=text[:200],
+            remediation="Use an EPSG code that exists, e.g. EPSG:4326",
         ) from error  # fmt: skip
 
 

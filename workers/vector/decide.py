@@ -78,16 +78,19 @@ def decide(
     columns = table_builder.name_columns(seen.layer.columns)
     table_builder.indexed_columns(columns, asked.indexes)
     keys.require(columns, asked.key_columns)
+    # Rows go into a table in the CRS that it has, unless the request insists on another, which is refused.
+    table_crs = crs_module.of_table(asked.target_crs or (None if there is None else f"EPSG:{there.srid}"))
     if there is None:
         geometry_type = plan.geometry_type(seen.layer.kinds, asked.geometry_type, keep_z=asked.keep_z)
     else:
-        merge.require_fit(connection, there, columns, str(asked.table_name), crs_module.WGS84)
+        merge.require_fit(connection, there, columns, str(asked.table_name), table_crs.srid)
         geometry_type = there.geometry_type
         plan.geometry_type(seen.layer.kinds, geometry_type.removesuffix("Z"), keep_z=False)
     decided = VectorPlan(
         source=seen.source,
         stamp=seen.stamp,
         srid=seen.crs.srid(connection),
+        target_srid=table_crs.srid,
         geometry_type=geometry_type,
         geometry_column=table_builder.geometry_column.value,
         into="new" if there is None else "existing",

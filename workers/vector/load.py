@@ -21,7 +21,7 @@ from workers.errors import is_transient
 from workers.geo_table import ColumnType, TableColumn
 from workers.vector.alterations import Alterations
 from workers.vector.batches import Batch, Reject
-from workers.vector.crs import WGS84
+from workers.vector.crs import DEGREES, TableCrs
 from workers.vector.wkb import Kinds
 
 # Names of our own are upper case: columns of a table are lower case, and cannot be the same.
@@ -50,6 +50,7 @@ class Target:
     columns: Sequence[TableColumn]
     constants: Mapping[str, Any]
     """Standard columns that have the same value in every row."""
+    crs: TableCrs = DEGREES
     keeps_row: bool = False
     """Whether the table has a column for the row's id in the source."""
 
@@ -70,6 +71,8 @@ class From:
 
     srid: int | None
     wkt: str | None = None
+    crosses: bool = False
+    """Whether its area lies on both sides of the antimeridian, so that a geometry may, too."""
 
 
 def stage(
@@ -102,7 +105,7 @@ def stage(
 def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, rows: int, kinds: Kinds, altered: Alterations) -> ChunkReport:
     """The staged rows into the table, or among the rejected ones, which stay in staging for `record`."""
     statement = _insert_statement(target, crs, linearise=kinds.curves > 0)
-    values = {**target.constants, "crs_wkt": crs.wkt, "srid": crs.srid}
+    values = {**target.constants, "crs_wkt": crs.wkt, "srid": crs.srid, "target_srid": target.crs.srid}
     try:
         with connection.transaction():
             [counts] = connection.execute(statement, values).fetchall()
@@ -112,7 +115,7 @@ def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, ro
         connection.execute(_PROBLEMS, values)
         [counts] = connection.execute(statement, values).fetchall()
     reasons = dict(connection.execute(sql.SQL("SELECT code, count(*) FROM {} GROUP BY code ORDER BY code").format(REJECTED)).fetchall())
-    inserted, repaired, without_geometry = counts
+    inserted, repaired, without_geometry, wrapped, long_edges = counts
     return ChunkReport(
         read=rows,
         inserted=inserted,
@@ -121,6 +124,9 @@ def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, ro
         measured=kinds.measured,
         linearised=kinds.curves,
         without_geometry=without_geometry,
+        wrapped=wrapped,
+        long_edges=long_edges,
+        surfaces=kinds.surfaces,
         reasons=reasons,
         altered=altered.listed(),
     )
@@ -148,24 +154,41 @@ def _copy_type(column_type: ColumnType) -> str | int:
     return info.array_oid if name.endswith("[]") else info.oid
 
 
-def _in_wgs84(geometry: sql.Composable, crs: From) -> sql.Composed:
-    if crs.srid == WGS84:
+def _in_target(geometry: sql.Composable, crs: From, target: TableCrs) -> sql.Composed:
+    if crs.srid == target.srid:
         return sql.Composed([geometry])
+    srid = sql.Literal(target.srid)
     if crs.srid is not None:
-        return sql.SQL("public.ST_Transform({}, 4326)").format(geometry)
+        return sql.SQL("public.ST_Transform({}, {})").format(geometry, srid)
     # The form with an SRID as its target looks for spatial_ref_sys along the search_path.
-    return sql.SQL("public.ST_SetSRID(public.ST_Transform({}, {}, 'EPSG:4326'), 4326)").format(geometry, sql.Placeholder("crs_wkt"))
+    name = sql.Literal(f"EPSG:{target.srid}")
+    return sql.SQL("public.ST_SetSRID(public.ST_Transform({}, {}, {}), {})").format(geometry, sql.Placeholder("crs_wkt"), name, srid)
 
 
 _PROBLEMS = sql.SQL("""
     INSERT INTO {rejected}
     SELECT b."ROW", p.code, p.reason
-      FROM {batch} AS b CROSS JOIN LATERAL geo.geometry_problem(b."WKB", %(srid)s::integer, %(crs_wkt)s::text) AS p
+      FROM {batch} AS b
+     CROSS JOIN LATERAL geo.geometry_problem(b."WKB", %(srid)s::integer, %(crs_wkt)s::text, %(target_srid)s::integer) AS p
      WHERE p.code IS NOT NULL AND NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
 """).format(rejected=REJECTED, batch=BATCH)
 
-# Each step names what the next one needs more than once: P parsed, G in EPSG:4326, FIXED repaired, SHAPED of the column's
-# type. OFFSET 0 keeps the planner from merging the steps, which would repeat their work.
+_TURNED = """
+    coalesce(NOT (public.ST_XMin(p."T") >= -180 - {tolerance} AND public.ST_XMax(p."T") <= 180 + {tolerance})
+             OR (public.ST_XMax(p."T") - public.ST_XMin(p."T") > 180 AND {crosses}), false)
+"""
+_INSIDE_DEGREES = """
+    public.ST_XMin(p."G") >= -180 - {tolerance} AND public.ST_XMax(p."G") <= 180 + {tolerance}
+    AND public.ST_YMin(p."G") >= -90 - {tolerance} AND public.ST_YMax(p."G") <= 90 + {tolerance}
+"""
+# NaN is more than infinity.
+_INSIDE_A_PLANE = """
+    public.ST_XMin(p."G") > '-infinity' AND public.ST_XMax(p."G") < 'infinity'
+    AND public.ST_YMin(p."G") > '-infinity' AND public.ST_YMax(p."G") < 'infinity'
+"""
+
+# Each step names what the next one needs more than once: P parsed, T in the table's CRS, G on this side of the antimeridian,
+# FIXED repaired, SHAPED of the column's type. OFFSET 0 keeps the planner from merging the steps, which would repeat their work.
 _INSERT = """
     WITH parsed AS (
         SELECT b.*, public.ST_GeomFromWKB(b."WKB", {srid}) AS "P"
@@ -173,12 +196,14 @@ _INSERT = """
          WHERE NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
         OFFSET 0
     ), placed AS (
-        SELECT p.*, {in_wgs84} AS "G" FROM parsed AS p OFFSET 0
+        SELECT p.*, {in_target} AS "T" FROM parsed AS p OFFSET 0
+    ), turned AS (
+        SELECT p.*, {turned} AS "TURNED" FROM placed AS p OFFSET 0
+    ), wrapped AS (
+        SELECT t.*, CASE WHEN t."TURNED" THEN geo.wrap_longitude(t."T") ELSE t."T" END AS "G" FROM turned AS t OFFSET 0
     ), looked_at AS (
-        SELECT p.*, p."G" IS NULL OR public.ST_IsEmpty(p."G") AS "NONE",
-               public.ST_XMin(p."G") >= -180 - {tolerance} AND public.ST_XMax(p."G") <= 180 + {tolerance}
-               AND public.ST_YMin(p."G") >= -90 - {tolerance} AND public.ST_YMax(p."G") <= 90 + {tolerance} AS "INSIDE"
-          FROM placed AS p
+        SELECT p.*, p."G" IS NULL OR public.ST_IsEmpty(p."G") AS "NONE", {inside} AS "INSIDE"
+          FROM wrapped AS p
         OFFSET 0
     ), judged AS (
         SELECT l.*, l."NONE" OR NOT l."INSIDE" OR public.ST_IsValid(l."G") AS "VALID" FROM looked_at AS l OFFSET 0
@@ -204,13 +229,16 @@ _INSERT = """
         OFFSET 0
     ), shaped AS MATERIALIZED (
         SELECT {attributes} c."ROW", NOT c."VALID" AS "REPAIRED", c."NONE", c."CODE",
-               CASE WHEN NOT c."NONE" AND c."CODE" IS NULL THEN c."SHAPED" END AS "SHAPED",
+               c."TURNED" AND (public.ST_XMin(c."G") <> public.ST_XMin(c."T")
+                               OR public.ST_NPoints(c."G") <> public.ST_NPoints(c."T")) AS "WRAPPED", {long_edge} AS "LONG_EDGE",
+               CASE WHEN NOT c."NONE" AND c."CODE" IS NULL THEN {wound} END AS "SHAPED",
                CASE c."CODE"
                    WHEN 'GEOMETRY_OUT_OF_RANGE' THEN format('it spans longitude %%s to %%s and latitude %%s to %%s',
                        public.ST_XMin(c."G"), public.ST_XMax(c."G"), public.ST_YMin(c."G"), public.ST_YMax(c."G"))
-                   WHEN 'GEOMETRY_NOT_REPAIRABLE' THEN
-                       'it is invalid, and nothing is left once it is repaired: ' || public.ST_IsValidReason(c."G")
-                   WHEN 'GEOMETRY_TYPE_MISMATCH' THEN format('it is a %%s, and the table holds %%s', public.GeometryType(c."FIXED"), {base})
+                   WHEN 'GEOMETRY_NOT_REPAIRABLE' THEN format('it is invalid, and nothing is left once it is repaired: %%s (%%s)',
+                       public.ST_IsValidReason(c."G"), public.Box2D(c."G"))
+                   WHEN 'GEOMETRY_TYPE_MISMATCH' THEN format('it is a %%s, and the table holds %%s (%%s)',
+                       public.GeometryType(c."FIXED"), {base}, public.Box2D(c."G"))
                END AS "REASON"
           FROM coded AS c
     ), loaded AS (
@@ -219,7 +247,8 @@ _INSERT = """
         INSERT INTO {rejected} SELECT s."ROW", s."CODE", s."REASON" FROM shaped AS s WHERE s."CODE" IS NOT NULL
     )
     SELECT count(*) FILTER (WHERE "CODE" IS NULL), count(*) FILTER (WHERE "CODE" IS NULL AND "REPAIRED"),
-           count(*) FILTER (WHERE "CODE" IS NULL AND "NONE")
+           count(*) FILTER (WHERE "CODE" IS NULL AND "NONE"), count(*) FILTER (WHERE "CODE" IS NULL AND "WRAPPED"),
+           count(*) FILTER (WHERE "CODE" IS NULL AND "LONG_EDGE")
       FROM shaped
 """
 
@@ -243,8 +272,13 @@ def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Comp
             if target.base == "GEOMETRY"
             else """CASE WHEN public.GeometryType(j."G") = 'GEOMETRYCOLLECTION' THEN public.ST_CollectionHomogenize(j."G") ELSE j."G" END"""
         ),
-        tolerance=sql.Literal(TOLERANCE),
-        in_wgs84=_in_wgs84(flat, crs),
+        in_target=_in_target(flat, crs, target.crs),
+        turned=_turned(crs, target),
+        inside=sql.SQL(_INSIDE_DEGREES).format(tolerance=sql.Literal(TOLERANCE)) if target.crs.in_degrees else sql.SQL(_INSIDE_A_PLANE),
+        long_edge=sql.SQL(
+            'public.ST_XMax(c."G") - public.ST_XMin(c."G") > 180 AND geo.has_long_edge(c."G")' if target.crs.in_degrees else "false"
+        ),
+        wound=sql.SQL(_wound(target.base)),
         srid=sql.Literal(crs.srid or 0),
         batch=BATCH,
         rejected=REJECTED,
@@ -258,6 +292,20 @@ def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Comp
             ]
         ),
     )
+
+
+def _turned(crs: From, target: Target) -> sql.Composable:
+    """Whether a geometry lies beyond the antimeridian, or was torn by it."""
+    if not target.crs.in_degrees:
+        return sql.SQL("false")
+    return sql.SQL(_TURNED).format(tolerance=sql.Literal(TOLERANCE), crosses=sql.Literal(crs.crosses))
+
+
+def _wound(base: str) -> LiteralString:
+    """The geometry with its outer rings against the clock, as GeoJSON and most readers have them."""
+    if "POINT" in base or "LINE" in base:
+        return 'c."SHAPED"'
+    return 'CASE WHEN public.ST_IsPolygonCCW(c."SHAPED") THEN c."SHAPED" ELSE public.ST_ForcePolygonCCW(c."SHAPED") END'
 
 
 def _shaped(base: str) -> LiteralString:

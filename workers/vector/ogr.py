@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from workers.errors import TaskError
 from workers.geo_table import ColumnType, SourceColumn
 from workers.vector import arrow, gdal, wkb
 from workers.vector.alterations import Alterations
-from workers.vector.batches import Batch
+from workers.vector.batches import Batch, Reject
 from workers.vector.formats import Format
 from workers.vector.layer import Layer
 from workers.vector.source import Dataset
@@ -27,6 +28,8 @@ gdal.restrict()
 _MULTI = ["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON"]
 _SAMPLE = 4 * 1024 * 1024
 _SCAN_ROWS = 10_000
+MOST_GEOMETRY_BYTES = int(os.environ.get("GEOMILL_GEOMETRY_BYTES") or 32 * 1024**2)
+"""About two million vertices. Looking at a geometry takes PostgreSQL ten times its size and more."""
 
 _TYPES: dict[str, ColumnType] = {
     "OFTInteger": ColumnType.INTEGER,
@@ -243,12 +246,31 @@ def _before(batch: pa.RecordBatch, end: int) -> pa.RecordBatch:
 def _converted(batch: pa.RecordBatch, plan: VectorPlan, altered: Alterations) -> Batch:
     # By position, since names may be there twice: the id, the columns in order, the geometry.
     geometry = batch.column(batch.num_columns - 1)
+    ids, kinds = batch.column(0).to_pylist(), wkb.kinds(geometry)
+    geometries: list[bytes | None] = geometry.to_pylist()
+    rejects: list[Reject] = []
+    if (pc.max(pc.binary_length(geometry)).as_py() or 0) > MOST_GEOMETRY_BYTES:
+        geometries, rejects = _without_the_largest(ids, geometries)
+    if kinds.surfaces:
+        geometries = [None if one is None else wkb.flattened(one) for one in geometries]
     return Batch(
-        ids=batch.column(0).to_pylist(),
-        geometries=geometry.to_pylist(),
+        ids=ids,
+        geometries=geometries,
         columns=[
             arrow.values(batch.column(position), ColumnType(column.type), column.name, altered)
             for position, column in enumerate(plan.columns, start=1)
         ],
-        kinds=wkb.kinds(geometry),
+        kinds=kinds,
+        rejects=rejects,
     )
+
+
+def _without_the_largest(ids: list[int], geometries: list[bytes | None]) -> tuple[list[bytes | None], list[Reject]]:
+    """Set aside what the server would need gigabytes to look at."""
+    rejects = []
+    for position, geometry in enumerate(geometries):
+        if geometry is not None and len(geometry) > MOST_GEOMETRY_BYTES:
+            reason = f"it has {len(geometry)} bytes, more than {MOST_GEOMETRY_BYTES}; its extent is {wkb.extent(geometry)}"
+            rejects.append(Reject(ids[position], "GEOMETRY_TOO_LARGE", reason))
+            geometries[position] = None
+    return geometries, rejects

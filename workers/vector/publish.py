@@ -76,9 +76,15 @@ def contents(connection: psycopg.Connection[Any], table: str, geometry_column: s
     require_staging(connection, table)
     [(rows, *box)] = connection.execute(
         sql.SQL("""
-            SELECT c.rows, public.ST_XMin(c.box), public.ST_YMin(c.box), public.ST_XMax(c.box), public.ST_YMax(c.box)
-              FROM (SELECT count(*) AS rows, public.ST_Extent({}) AS box FROM {}) AS c
-        """).format(sql.Identifier(geometry_column), sql.Identifier(SCHEMA, table))
+            SELECT c.rows, public.ST_XMin(d.box), public.ST_YMin(d.box), public.ST_XMax(d.box), public.ST_YMax(d.box)
+              FROM (SELECT t.rows, public.ST_SetSRID(t.box::public.geometry, t.srid) AS box, t.srid,
+                           greatest(public.ST_XMax(t.box) - public.ST_XMin(t.box), public.ST_YMax(t.box) - public.ST_YMin(t.box)) AS side
+                      FROM (SELECT count(*) AS rows, public.ST_Extent({geometry}) AS box, max(public.ST_SRID({geometry})) AS srid
+                              FROM {table}) AS t) AS c
+             -- The sides of a box in another CRS are curves: its corners alone are not its extent.
+             CROSS JOIN LATERAL (SELECT CASE WHEN c.srid = 4326 OR c.side = 0 THEN public.ST_Transform(c.box, 4326)
+                                             ELSE public.ST_Transform(public.ST_Segmentize(c.box, c.side / 50), 4326) END AS box) AS d
+        """).format(geometry=sql.Identifier(geometry_column), table=sql.Identifier(SCHEMA, table))
     ).fetchall()
     return Contents(int(rows), None if box[0] is None else [max(-180.0, box[0]), max(-90.0, box[1]), min(180.0, box[2]), min(90.0, box[3])])
 

@@ -59,6 +59,20 @@ def of_rows(total: ChunkReport) -> list[Warning_]:
         said.append(warning("GEOMETRIES_REPAIRED", f"{total.repaired} invalid geometries were made valid"))
     if total.linearised:
         said.append(warning("CURVES_LINEARISED", f"{total.linearised} curved geometries were turned into straight segments"))
+    if total.surfaces:
+        said.append(warning("SURFACES_FLATTENED", f"{total.surfaces} polyhedral surfaces or TINs became multipolygons"))
+    if total.wrapped:
+        said.append(
+            warning("ANTIMERIDIAN_DIVIDED", f"{total.wrapped} geometries beyond or across the antimeridian were brought within 180 degrees")
+        )
+    if total.long_edges:
+        said.append(
+            warning(
+                "ANTIMERIDIAN_NOT_ASSUMED",
+                f"{total.long_edges} geometries have an edge of more than 180 degrees, and were taken as they are written",
+                "If they were to cross the antimeridian, write longitudes beyond 180, or divide them there",
+            )
+        )
     if total.measured:
         said.append(warning("M_DROPPED", f"{total.measured} geometries lost their M values, which tables do not keep"))
     if total.without_geometry:
@@ -82,6 +96,9 @@ def total(parts: Iterable[ChunkReport]) -> ChunkReport:
         repaired=sum(part.repaired for part in listed),
         measured=sum(part.measured for part in listed),
         linearised=sum(part.linearised for part in listed),
+        surfaces=sum(part.surfaces for part in listed),
+        wrapped=sum(part.wrapped for part in listed),
+        long_edges=sum(part.long_edges for part in listed),
         without_geometry=sum(part.without_geometry for part in listed),
         reasons=dict(reasons),
         altered=merged([part.altered for part in listed]),

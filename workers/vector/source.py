@@ -81,6 +81,11 @@ class Dataset:
         """Within it, what GDAL cannot read is the file's fault, told without paths of this machine."""
         try:
             yield
+        except pa.ArrowMemoryError as error:
+            raise TaskError(
+                "GEOMETRY_TOO_LARGE", f"{self.name} has a feature that alone is larger than a batch may be", category="data",
+                field="source_path", value=self.name, remediation="Simplify or divide it, or upload the layer as a GeoPackage",
+            ) from error  # fmt: skip
         except _UNREADABLE as error:
             told = str(error).replace(str(self.path), self.name).replace(str(self.path.parent), "").strip()
             raise TaskError(

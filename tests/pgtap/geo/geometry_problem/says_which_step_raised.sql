@@ -1,7 +1,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
-SELECT plan(7);
-CREATE FUNCTION pg_temp.code(wkb bytea, srid integer, wkt text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT p.code FROM geo.geometry_problem(wkb, srid, wkt) AS p $$;
+SELECT plan(9);
+CREATE FUNCTION pg_temp.code(wkb bytea, srid integer, wkt text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$ SELECT p.code FROM geo.geometry_problem(wkb, srid, wkt, 4326) AS p $$;
 SELECT is(pg_temp.code(ST_AsBinary('POLYGON((0 0,1 0,1 1,0 0))'::geometry), 4326), NULL, 'a good one passes');
 SELECT is(pg_temp.code(ST_AsBinary('POLYGON((0 0,1 1,1 0,0 1,0 0))'::geometry), 4326), NULL, 'one that can be repaired too');
 SELECT is(pg_temp.code(NULL, 4326), NULL, 'and none at all');
@@ -9,5 +9,7 @@ SELECT is(pg_temp.code('\x0103', 4326), 'GEOMETRY_UNREADABLE', 'what is no WKB i
 SELECT is(pg_temp.code(ST_AsBinary('POINT(1e300 5)'::geometry), 32618), 'GEOMETRY_NOT_TRANSFORMABLE', 'what lies beyond its projection has no place');
 SELECT is(pg_temp.code(ST_AsBinary('POINT(1 2)'::geometry), NULL, '+proj=utm +zone=18 +ellps=intl'), NULL, 'a CRS needs no code');
 SELECT is(pg_temp.code(ST_AsBinary('POINT(1 2)'::geometry), NULL, 'nonsense'), 'GEOMETRY_NOT_TRANSFORMABLE', 'nor has what is in no CRS');
+SELECT is((SELECT p.code FROM geo.geometry_problem(ST_AsBinary('POINT(1e300 5)'::geometry), 32618, NULL) AS p), 'GEOMETRY_NOT_TRANSFORMABLE', 'as the version before asks');
+SELECT matches((SELECT p.reason FROM geo.geometry_problem(ST_AsBinary('POINT(1e300 5)'::geometry), 32618, NULL, 3857) AS p), 'BOX', 'and where it is');
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,0 +1,14 @@
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT plan(8);
+CREATE FUNCTION pg_temp.wrapped(shape text) RETURNS text LANGUAGE sql AS $$ SELECT ST_AsText(ST_Normalize(geo.wrap_longitude(shape::geometry))) $$;
+SELECT is(pg_temp.wrapped('POINT(190 1)'), 'POINT(-170 1)', 'a point beyond');
+SELECT is(pg_temp.wrapped('POINT(-190 1)'), 'POINT(170 1)', 'on either side');
+SELECT is(pg_temp.wrapped('LINESTRING(170 0,190 0)'), 'MULTILINESTRING((170 0,180 0),(-180 0,-170 0))', 'a line is divided');
+SELECT is(ST_Area(geo.wrap_longitude('MULTIPOLYGON(((170 0,190 0,190 1,170 1,170 0)),((0 0,1 0,1 1,0 0)))')), 20.5::double precision, 'polygons keep their area');
+SELECT is(GeometryType(geo.wrap_longitude('MULTIPOLYGON(((170 0,190 0,190 1,170 1,170 0)),((0 0,1 0,1 1,0 0)))')), 'MULTIPOLYGON', 'and their type');
+SELECT is(ST_Area(geo.wrap_longitude('POLYGON((179 0,-179 0,-179 10,179 10,179 0))')), 20::double precision, 'one that was torn apart is put together');
+SELECT is(pg_temp.wrapped('POLYGON((-180 -90,-180 90,180 90,180 -90,-180 -90))'), 'POLYGON((-180 -90,-180 90,180 90,180 -90,-180 -90))', 'the world stays');
+SELECT is(pg_temp.wrapped('POINT(600 1)'), 'POINT(600 1)', 'and what is no place');
+SELECT * FROM finish();
+ROLLBACK;
