@@ -48,6 +48,7 @@ LOCKS = {
     "client": 71106,
     "rebuild": 71107,
     "quota": 71108,
+    "resource": 71109,
 }
 
 

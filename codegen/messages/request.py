@@ -43,6 +43,7 @@ class CommonConfig(Message):
     """Keys of processing_config that every request type takes."""
 
     overwrite: bool = Field(default=False, description="Replace what the same identity already has by a new revision")
+    previous_version_id: str | None = Field(default=None, min_length=1, max_length=50, description="The version that this one follows: refused where another has come meanwhile")
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first")
     title: str | None = Field(default=None, min_length=1, max_length=500, description="Title of the item or collection")
     description: str | None = Field(default=None, min_length=1, max_length=10000, description="Description of the item or collection")

@@ -55,6 +55,7 @@ class Client(Table):
     requests_per_day: int | None = Field(default=None, ge=1, le=100000, description="Requests and revisions made in 24 hours; NULL: no limit")
     concurrent_requests: int | None = Field(default=None, ge=1, le=100000, description="Requests open at the same time; NULL: no limit")
     bytes_per_day: int | None = Field(default=None, ge=1, le=2**53, description="Bytes of source ingested in 24 hours, after which no request is taken; NULL: no limit")
+    notify_token: str | None = Field(default=None, max_length=32, description="End of the name of its channel, that nobody guesses; NULL until it asks for it")
     webhook_generation: int = Field(default=1, ge=1, description="Which of the secrets made for it signs its webhooks; a rotation raises it")
     webhook_overlap_until: AwareDatetime | None = Field(default=None, description="Until then the generation before signs as well")
     created_at: AwareDatetime = Field(default_factory=now, description="Created at")

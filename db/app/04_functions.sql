@@ -3138,9 +3138,9 @@ GRANT EXECUTE ON FUNCTION app.release_tasks(text, boolean) TO geomill_worker;
 --
 -- Guarantees  Only the given tasks, and of them only failed and cancelled ones. Their attempts so far no longer count
 --             against the limit; the attempt number goes on rising. The stage is armed with the number of open tasks, and
---             stage and job are processing again; completed_tasks stays, as the mark of a stage that was. Returns how many
+--             stage, job and request are processing again; completed_tasks stays, as the mark of a stage that was. Returns how many
 --             tasks were reopened.
--- Locks       tasks in id order, stage row, job row. The caller holds the job's advisory lock, exclusive.
+-- Locks       tasks in id order, stage row, job row, request row. The caller holds the job's advisory lock, exclusive.
 -- Errors      GM409 another job with the same unique key is open.
 CREATE OR REPLACE FUNCTION app.reopen_tasks(stage_id bigint, task_ids bigint[])
 RETURNS integer
@@ -3180,6 +3180,7 @@ BEGIN
             ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = excluded.low;
             PERFORM app.admit_tasks(stage.caps);
         END IF;
+        PERFORM platform.job_reopened((SELECT s.job_id FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id));
         PERFORM pg_notify('geomill_tasks', '');
     END IF;
     RETURN reopened;

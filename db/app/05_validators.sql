@@ -116,6 +116,20 @@ AS $$
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
   },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
+  },
   "priority": {
    "default": 0,
    "description": "Higher runs first",
@@ -495,6 +509,20 @@ AS $$
    "default": false,
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
+  },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
   },
   "priority": {
    "default": 0,
@@ -1261,6 +1289,20 @@ AS $$
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
   },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
+  },
   "priority": {
    "default": 0,
    "description": "Higher runs first",
@@ -1668,6 +1710,20 @@ AS $$
    "default": false,
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
+  },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
   },
   "priority": {
    "default": 0,
@@ -2082,6 +2138,20 @@ AS $$
    "default": false,
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
+  },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
   },
   "priority": {
    "default": 0,
@@ -2504,6 +2574,20 @@ AS $$
    "default": false,
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
+  },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
   },
   "priority": {
    "default": 0,

@@ -14,6 +14,7 @@ CREATE TABLE platform.clients (
     requests_per_day integer,
     concurrent_requests integer,
     bytes_per_day bigint,
+    notify_token varchar(32),
     webhook_generation integer DEFAULT 1 NOT NULL,
     webhook_overlap_until timestamptz,
     created_at timestamptz DEFAULT now() NOT NULL,
@@ -46,6 +47,7 @@ COMMENT ON COLUMN platform.clients.calls_per_minute IS 'Calls of the API in a mi
 COMMENT ON COLUMN platform.clients.requests_per_day IS 'Requests and revisions made in 24 hours; NULL: no limit';
 COMMENT ON COLUMN platform.clients.concurrent_requests IS 'Requests open at the same time; NULL: no limit';
 COMMENT ON COLUMN platform.clients.bytes_per_day IS 'Bytes of source ingested in 24 hours, after which no request is taken; NULL: no limit';
+COMMENT ON COLUMN platform.clients.notify_token IS 'End of the name of its channel, that nobody guesses; NULL until it asks for it';
 COMMENT ON COLUMN platform.clients.webhook_generation IS 'Which of the secrets made for it signs its webhooks; a rotation raises it';
 COMMENT ON COLUMN platform.clients.webhook_overlap_until IS 'Until then the generation before signs as well';
 COMMENT ON COLUMN platform.clients.created_at IS 'Created at';

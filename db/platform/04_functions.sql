@@ -917,8 +917,8 @@ $$;
 -- stac_metadata, metadata; what the revision before published is discarded. After a failure or a cancellation readers see
 -- what they saw before, and what this revision left behind is discarded.
 --
--- Guarantees  Status, result, the row of the ledger (platform.outcomes), the row of webhook_deliveries and the job that delivers it commit together. NOTIFY
---             geomill_requests carries the request's id and nothing else. Whoever waited for its table begins.
+-- Guarantees  Status, result, the row of the ledger (platform.outcomes), the row of webhook_deliveries and the job that delivers it commit together. The
+--             client is told on its channel. Whoever waited for its table begins.
 -- Locks       as platform.take_table and platform.start_waiting; the caller holds the request row.
 CREATE OR REPLACE FUNCTION platform.end_request(request_id text, status platform.request_status, error jsonb)
 RETURNS void
@@ -968,7 +968,7 @@ BEGIN
     ELSIF before.published_revision <> request.revision THEN
         PERFORM platform.discard_revision(request, before.published_revision);
     END IF;
-    PERFORM pg_notify('geomill_requests', request.request_id);
+    PERFORM platform.notify_client(request.client_id, request.request_id);
     PERFORM platform.start_waiting(request.table_name);
 END;
 $$;
@@ -1013,7 +1013,7 @@ LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    VALUES ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
+    VALUES ('notification_channel', 'internal'), ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
            ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'),
            ('unpublish_request', 'admin');
 $$;
@@ -1348,7 +1348,7 @@ BEGIN
          WHERE s.request_id = request.request_id AND s.revision = request.revision AND j.status = 'completed_with_errors'::app.job_status LIMIT 1;
         PERFORM platform.end_request(request.request_id, coalesce(outcome, 'completed'::platform.request_status), NULL);
     ELSE
-        PERFORM pg_notify('geomill_requests', request.request_id);
+        PERFORM platform.notify_client(request.client_id, request.request_id);
     END IF;
 END;
 $$;
@@ -1379,6 +1379,34 @@ AS $$
      WHERE r.request_id = job_parameters.request_id AND t.parameter_schema -> 'properties' ? p.key;
 $$;
 
+-- platform.job_reopened: a job that had ended was taken up again (retry, redrive): its request goes on, too, and says so.
+--
+-- The engine calls it in the transaction that reopens the job. What was published stays shown until the new end.
+--
+-- Guarantees  Does not fail. A superseded or unpublished revision, and a job that serves none, move nothing.
+-- Locks       request row, after the job's advisory lock, its tasks, stage and job row.
+CREATE OR REPLACE FUNCTION platform.job_reopened(job_id text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+BEGIN
+    UPDATE platform.requests AS r
+       SET status = 'processing'::platform.request_status, status_message = format('%s was taken up again', j.job_type), error = NULL, completed_at = NULL
+      FROM app.jobs AS j
+      JOIN platform.request_jobs AS s ON s.job_id = j.job_id AND s.revision = j.revision
+     WHERE j.job_id = job_reopened.job_id AND r.request_id = s.request_id AND r.revision = s.revision
+       AND r.revision > coalesce(r.unpublish_revision, 0) AND r.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status, 'failed'::platform.request_status, 'cancelled'::platform.request_status, 'unpublished'::platform.request_status)
+       AND r.status NOT IN ('completed'::platform.request_status, 'unpublished'::platform.request_status)
+    RETURNING r.* INTO request;
+    IF FOUND THEN
+        PERFORM platform.notify_client(request.client_id, request.request_id);
+    END IF;
+END;
+$$;
+
 -- platform.job_started: a request's job has begun: the request shows as processing.
 --
 -- A courtesy to whoever looks; the end sets the truth. The engine calls it in the transaction of the claim.
@@ -1400,7 +1428,7 @@ BEGIN
        FOR NO KEY UPDATE OF r SKIP LOCKED;
     IF FOUND THEN
         UPDATE platform.requests AS r SET status = 'processing'::platform.request_status, status_message = 'processing' WHERE r.request_id = request;
-        PERFORM pg_notify('geomill_requests', request);
+        PERFORM platform.notify_client(r.client_id, r.request_id) FROM platform.requests AS r WHERE r.request_id = request;
     END IF;
 END;
 $$;
@@ -1436,6 +1464,31 @@ AS $$
     ON CONFLICT (collection, item_id) DO UPDATE
        SET request_id = excluded.request_id, revision = excluded.revision, document = excluded.document;
 $$;
+
+-- platform.keep_notify_token: a client's token, made when it is first asked for.
+--
+-- Locks       client row, the first time.
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the API role may not change clients.
+CREATE OR REPLACE FUNCTION platform.keep_notify_token(client_id text)
+RETURNS text
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    token text;
+BEGIN
+    PERFORM app.require_read_committed();
+    SELECT c.notify_token INTO token FROM platform.clients AS c WHERE c.client_id = keep_notify_token.client_id;
+    IF token IS NULL THEN
+        UPDATE platform.clients AS c SET notify_token = coalesce(c.notify_token, replace(gen_random_uuid()::text, '-', ''))
+         WHERE c.client_id = keep_notify_token.client_id RETURNING c.notify_token INTO token;
+    END IF;
+    RETURN token;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.keep_notify_token(text) TO geomill_api;
 
 -- platform.keep_shown_items: items that requests show and that were not kept are taken from the requests; returns how many.
 --
@@ -1891,6 +1944,46 @@ BEGIN
 END;
 $$;
 
+-- platform.notification_channel: the channel on which the client is told of its requests: LISTEN to it, then ask for the status.
+--
+-- Each message is the id of a request of the client's that has started, gone on to its next job, or ended. Nothing is sent before
+-- the channel was asked for once. It stays the same.
+--
+-- Guarantees  The name says nothing about the client, and no other learns it.
+-- Locks       client row, the first time.
+-- Errors      GM401 no active client · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.notification_channel()
+RETURNS text
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.begin_call('notification_channel');
+    -- First: it refuses what may not write.
+    token CONSTANT text := platform.keep_notify_token(client.client_id);
+BEGIN
+    PERFORM platform.record_call(client.client_id, 'notification_channel', NULL);
+    RETURN 'geomill_requests_' || token;
+END;
+$$;
+ALTER FUNCTION platform.notification_channel() OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.notification_channel() TO geomill_client, geomill_gateway;
+
+-- platform.notify_client: a request has started, gone on or ended: its client is told, if it has asked for its channel.
+--
+-- Guarantees  The payload is the request's id. The channel's name is known to the client alone: anybody may LISTEN to any.
+-- Locks       none of its own; NOTIFY takes a lock at commit, so nothing is sent to who never asked.
+CREATE OR REPLACE FUNCTION platform.notify_client(client_id text, request_id text)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_notify('geomill_requests_' || c.notify_token, notify_client.request_id)
+      FROM platform.clients AS c WHERE c.client_id = notify_client.client_id AND c.notify_token IS NOT NULL;
+$$;
+
 -- platform.outcomes_by_hour: what ended between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
 --
 -- Locks       none.
@@ -2167,7 +2260,7 @@ BEGIN
         SELECT DISTINCT CASE
                WHEN p.problem ->> 'code' = 'MALFORMED' THEN 'GM400'
                WHEN p.problem ->> 'code' IN ('SOURCE_OUTSIDE_ROOTS', 'REQUEST_TYPE_NOT_ALLOWED') THEN 'GM403'
-               WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN', 'TABLE_SHARED', 'TABLE_BUSY') THEN 'GM409'
+               WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN', 'VERSION_CONFLICT', 'TABLE_SHARED', 'TABLE_BUSY') THEN 'GM409'
                ELSE 'GM422' END
           FROM jsonb_array_elements(problems) AS p (problem));
     PERFORM app.raise_problems(CASE WHEN cardinality(states) = 1 THEN states[1] ELSE 'GM422' END, problems);
@@ -2251,6 +2344,37 @@ AS $$
     SELECT left(app.sha256_hex(app.canonical_json(jsonb_build_array(client_id, dataset_id, resource_id, version_id))), 32);
 $$;
 GRANT EXECUTE ON FUNCTION platform.request_id(text, text, text, text) TO geomill_api;
+
+-- platform.request_outlook: what is to be expected of an open request, from what was measured and from nothing else.
+--
+-- ahead: the client's own requests that were pending before it (a thousand at most; whose turn it is among clients is fairness, not
+-- order). expected_seconds: the mean of the client's last twenty requests of its type that completed; NULL for fewer than five.
+--
+-- Guarantees  Says nothing about other clients, not even their number.
+-- Locks       none.
+-- SECURITY DEFINER: the API role has no right on the ledger.
+CREATE OR REPLACE FUNCTION platform.request_outlook(request platform.requests)
+RETURNS jsonb
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object(
+               'ahead', CASE WHEN request.status = 'pending'::platform.request_status THEN (
+                   SELECT count(*) FROM (SELECT FROM platform.requests AS r
+                                          WHERE r.client_id = request.client_id AND r.status = 'pending'::platform.request_status
+                                            AND (r.started_at, r.request_id) < (request.started_at, request.request_id) LIMIT 1000) AS o) END,
+               'expected_seconds', m.seconds,
+               'remaining_seconds', CASE WHEN m.seconds IS NOT NULL THEN
+                   greatest(0, round((m.seconds - extract(epoch FROM app.clock() - request.started_at))::numeric, 1)) END,
+               'measured_requests', m.measured)
+      FROM (SELECT count(*) AS measured, CASE WHEN count(*) >= 5 THEN round(avg(l.seconds)::numeric, 1) END AS seconds
+              FROM (SELECT o.seconds FROM platform.outcomes AS o
+                     WHERE o.client_id = request.client_id AND o.request_type = request.request_type
+                       AND o.status IN ('completed'::platform.request_status, 'completed_with_errors'::platform.request_status)
+                     ORDER BY o.ended_at DESC LIMIT 20) AS l) AS m;
+$$;
+GRANT EXECUTE ON FUNCTION platform.request_outlook(platform.requests) TO geomill_api;
 
 -- platform.request_progress: how far the current revision of a request is, over all the jobs of its sequence.
 --
@@ -2386,6 +2510,42 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.require_limit(integer) TO geomill_api;
+
+-- platform.require_previous_version: the optimistic check of a new version of a resource.
+--
+-- Where processing_config.previous_version_id says which version the new one follows, that must be the newest of the resource that is
+-- under way or published; of two that follow the same version one is refused, however close they come.
+--
+-- Locks       resource (advisory; shared where nothing is to be checked), before the new request's row.
+-- Errors      GM409.
+CREATE OR REPLACE FUNCTION platform.require_previous_version(wanted platform.requests)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    resource CONSTANT integer := hashtext(jsonb_build_array(wanted.client_id, wanted.dataset_id, wanted.resource_id)::text);
+    said CONSTANT text := normalize(wanted.processing_config ->> 'previous_version_id', NFC);
+    newest platform.requests;
+BEGIN
+    IF said IS NULL THEN
+        PERFORM pg_advisory_xact_lock_shared(71109, resource);
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(71109, resource);
+    SELECT r.* INTO newest FROM platform.requests AS r
+     WHERE r.client_id = wanted.client_id AND r.dataset_id = wanted.dataset_id AND r.resource_id = wanted.resource_id AND r.request_id <> wanted.request_id
+       AND (r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) OR r.published_revision > coalesce(r.unpublish_revision, 0))
+     ORDER BY r.created_at DESC LIMIT 1;
+    IF newest.version_id IS DISTINCT FROM said THEN
+        PERFORM platform.refuse(jsonb_build_array(app.problem('VERSION_CONFLICT', 'user', 'processing_config.previous_version_id', to_jsonb(said),
+            CASE WHEN newest.version_id IS NULL THEN 'the resource has no version yet'
+                 ELSE format('the newest version of the resource is %L (request %s, %s)', newest.version_id, newest.request_id, newest.status) END,
+            'look at that version; if yours still holds, submit it as its successor')));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.require_previous_version(platform.requests) TO geomill_api;
 
 -- platform.require_quota: refuse to make a request or a revision where its client is over a limit.
 --
@@ -3316,7 +3476,7 @@ BEGIN
             || jsonb_build_object('context', jsonb_build_object('problems', refusal::jsonb)));
         RETURN;
     END;
-    PERFORM pg_notify('geomill_requests', next_one);
+    PERFORM platform.notify_client(r.client_id, r.request_id) FROM platform.requests AS r WHERE r.request_id = next_one;
 END;
 $$;
 
@@ -3364,6 +3524,9 @@ BEGIN
                      FROM (SELECT request.processing_metadata -> 'vector' AS vector) AS v WHERE v.vector ? 'read'),
         'inspection', request.processing_metadata -> 'inspection',
         'endpoints', request.endpoints, 'stac_metadata', request.stac_metadata, 'error', request.error, 'warnings', request.warnings,
+        'outlook', CASE WHEN is_open THEN platform.request_outlook(request) END,
+        'elapsed_seconds', round(extract(epoch FROM coalesce(request.completed_at, app.clock()) - request.started_at), 3),
+        'status_url', '/platform/status/' || request.request_id,
         'callback_status', request.callback_status, 'correlation_id', request.correlation_id,
         'created_at', request.created_at, 'started_at', request.started_at, 'completed_at', request.completed_at, 'updated_at', request.updated_at);
 END;
@@ -3376,7 +3539,7 @@ GRANT EXECUTE ON FUNCTION platform.status_document(platform.clients, text) TO ge
 --             second waits for it and finds the first. Names that another request took meanwhile are chosen anew, or
 --             refused where they were asked for. When it returns a created request or revision, its first job exists.
 --             With dry_run nothing is written; the warnings name what would be made.
--- Locks       request row (FOR UPDATE) before its new job is made. A job's locks come before its request's row
+-- Locks       resource (advisory), request row (FOR UPDATE) before its new job is made. A job's locks come before its request's row
 --             everywhere else, and a request whose jobs still run is never locked here.
 -- Errors      GM429 over a limit of its client · GM409 other content without overwrite, or while it runs; a name taken · GM503 lost every race for a name.
 CREATE OR REPLACE FUNCTION platform.submit_checked(wanted platform.requests, client platform.clients, dry_run boolean)
@@ -3419,6 +3582,9 @@ BEGIN
             END IF;
         END IF;
 
+        IF existing.request_id IS NULL THEN
+            PERFORM platform.require_previous_version(wanted);
+        END IF;
         names := platform.name_request(wanted, client);
         named := names.named;
         PERFORM platform.refuse(names.problems);
@@ -3899,7 +4065,7 @@ BEGIN
            SET status = 'unpublished'::platform.request_status, status_message = 'unpublished', error = NULL, warnings = kept, completed_at = app.clock()
          WHERE current AND r.request_id = request.request_id;
     END IF;
-    PERFORM pg_notify('geomill_requests', request.request_id);
+    PERFORM platform.notify_client(request.client_id, request.request_id);
     PERFORM platform.start_waiting(request.table_name);
 END;
 $$;

@@ -20,6 +20,20 @@ AS $$
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
   },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
+  },
   "priority": {
    "default": 0,
    "description": "Higher runs first",
@@ -558,6 +572,20 @@ AS $$
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
   },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
+  },
   "priority": {
    "default": 0,
    "description": "Higher runs first",
@@ -900,6 +928,20 @@ AS $$
    "default": false,
    "description": "Replace what the same identity already has by a new revision",
    "type": "boolean"
+  },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
   },
   "priority": {
    "default": 0,

@@ -82,6 +82,7 @@ CALLS: dict[str, Call] = {
     "platform.get_request_status": Call("SELECT platform.get_request_status(%(request)s)", role="ddh", does="reads"),
     "platform.list_requests": Call("SELECT * FROM platform.list_requests()", role="ddh", does="reads"),
     "platform.mend_catalogue": Call("SELECT platform.mend_catalogue()"),
+    "platform.notification_channel": Call("SELECT platform.notification_channel()", role="ddh"),
     "platform.record_failed_call": Call("SELECT platform.record_failed_call(%(task)s, 1, 'x')"),
     "platform.record_rejects": Call("SELECT platform.record_rejects(%(task)s, 1, 'x', '[]')"),
     "platform.redeliver_webhook": Call("SELECT platform.redeliver_webhook(%(delivery)s)", role="admin"),

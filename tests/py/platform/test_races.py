@@ -174,3 +174,15 @@ def test_cancelling_while_workers_complete_strands_nothing(engine_database: Data
     assert value(admin, "SELECT count(*) FROM app.jobs WHERE status IN ('pending', 'processing')") == 0
     assert value(admin, "SELECT count(*) FROM app.jobs WHERE job_type = 'discard_artefacts'") == outcomes[2].value.count("cancelled")
     assert all(percents == sorted(percents) for percents in outcomes[3].value.values())
+
+
+def test_of_16_successors_of_one_version_one_comes(admin: psycopg.Connection[Any], client: Any) -> None:
+    def successor(version: str, **config: str) -> Call:
+        submitted = "SELECT request_id FROM platform.submit_request('a', 'roads', %s, %s, processing_config => %s)"
+        return lambda connection: value(connection, submitted, version, ROOT + "roads.gpkg", Jsonb(config))
+
+    with client() as connection:
+        successor("v1")(connection)
+    outcomes = together(client, [successor(f"v2.{n}", previous_version_id="v1") for n in range(16)])
+    assert Counter(outcome.sqlstate for outcome in outcomes) == {None: 1, "GM409": 15}
+    assert value(admin, "SELECT count(*) FROM platform.requests") == 2

@@ -35,12 +35,14 @@ EXECUTES: Mapping[Role, str] = {
     "client": CELLS
     + """
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
+        platform.notification_channel
         platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "gateway": """
         platform.authenticate
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
+        platform.notification_channel
         platform.retry_request platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "reader": CELLS,
@@ -81,8 +83,10 @@ EXECUTES: Mapping[Role, str] = {
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
         platform.list_requests platform.name_request platform.present_hash
-        platform.begin_submission platform.record_call platform.record_submission platform.refuse platform.require_quota
-        platform.request_id platform.request_progress platform.require_client platform.begin_call
+        platform.begin_submission platform.keep_notify_token platform.notification_channel platform.record_call
+        platform.record_submission platform.refuse platform.require_quota
+        platform.request_id platform.request_progress platform.request_outlook platform.require_previous_version
+        platform.require_client platform.begin_call
         platform.require_ended platform.require_limit platform.require_request platform.reserve_table platform.retry_request
         platform.search_items platform.slug platform.source_path_problems platform.source_problems platform.stac_search
         platform.start_jobs platform.start_revision platform.start_unpublish platform.status_document platform.submit_checked
