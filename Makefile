@@ -109,7 +109,7 @@ demo: up  ## the whole road: a vector file, a raster, a collection, asked for by
 consistency: up  ## do requests, tables, items and files agree? (ARGS=--repair mends what can be mended)
 	@$(PYTHON) -m workers.consistency $(ARGS)
 
-bench: up  ## measure the engine against a bare table (ARGS are the benchmark's)
+bench: up  ## measure the engine against a bare table, vectors against ogr2ogr (ARGS are the benchmark's)
 	@$(PYTHON) -m bench $(ARGS)
 
 check: $(VENV)  ## lint, format, types, generated files up to date; seconds, before every commit

@@ -22,12 +22,15 @@ from psycopg.conninfo import make_conninfo
 from bench.engine import CASES, Figure, measure, measure_fan_out, median, median_cpu, prepare
 from bench.growth import measure_backlog, measure_old_transaction, measure_views
 from bench.idle import measure_idle
+from bench.layers import layer, size
 from bench.peers import best_ratio, measure_peers
+from bench.vectors import has_peer
+from bench.vectors import measure as measure_vectors
 from codegen.connection import resolve_dsn
 
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
-PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle")
+PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors")
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,21 @@ class Effort:
     idle: int
     backlog: tuple[int, ...]
     old: int
+    vectors: tuple[int, ...]
+    vector_runs: int
 
 
-QUICK = Effort(runs=1, seconds=2, tasks=300_000, idle=15, backlog=(1_000, 100_000), old=1)
-FULL = Effort(runs=5, seconds=4, tasks=500_000, idle=60, backlog=(1_000, 100_000, 1_000_000), old=5)
+QUICK = Effort(runs=1, seconds=2, tasks=300_000, idle=15, backlog=(1_000, 100_000), old=1, vectors=(10_000, 100_000), vector_runs=1)
+FULL = Effort(
+    runs=5,
+    seconds=4,
+    tasks=500_000,
+    idle=60,
+    backlog=(1_000, 100_000, 1_000_000),
+    old=5,
+    vectors=(10_000, 100_000, 1_000_000),
+    vector_runs=3,
+)
 
 
 @dataclass
@@ -69,6 +83,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short run a side: a look, not a figure")
     parser.add_argument("--peers", action="store_true", help="other queues beside it too; installs them below GEOMILL_HOME")
     parser.add_argument("--only", choices=[*PARTS, "peers"], action="append", help="these parts only")
+    parser.add_argument("--ten-million", action="store_true", help="with vectors: ten million polygons too (5 GB, minutes)")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
@@ -88,6 +103,7 @@ def main() -> int:
             "old-transaction": lambda: _old_transaction(report, connection, dsn, effort),
             "backlog": lambda: _backlog(report, largest, effort),
             "idle": lambda: _idle(report, connection, dsn, effort),
+            "vectors": lambda: _vectors(report, connection, dsn, effort, ten_million=arguments.ten_million),
             "peers": lambda: _peers(report, connection, dsn, effort),
         }
         for name in arguments.only or (*PARTS, *(["peers"] if arguments.peers else [])):
@@ -230,6 +246,41 @@ def _idle(report: Report, connection: psycopg.Connection[Any], dsn: str, effort:
     report.table("Idle: submit → handler started, ms", ("", "bare NOTIFY + claim", "engine and worker", "ratio", "target"))
     waits = measure_idle(connection, dsn, times=effort.idle)
     report.row("p50", _spread(waits.bare, "{:.1f}"), _spread(waits.engine, "{:.1f}"), f"**{waits.ratio:.2f}**", "≤ 2")
+
+
+def _vectors(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort, *, ten_million: bool) -> None:
+    report.table(
+        "Vectors: from submit to the request's end, beside ogr2ogr's COPY with a spatial index",
+        (
+            "file",
+            "ogr2ogr, s",
+            "1 worker, s",
+            "ratio",
+            "target",
+            "2 workers, s",
+            "ratio",
+            "target",
+            "rows/s, 1 worker",
+            "peak MB of a worker",
+            "target",
+        ),
+    )
+    if not has_peer():
+        report.say("", "There is no ogr2ogr to compare with: `ops/install.sh bench`.")
+    largest = max(effort.vectors)
+    files = [
+        *(layer(rows) for rows in (*effort.vectors, *([10_000_000] if ten_million else []))),
+        layer(171_000, geometry="Point"), layer(min(largest, 100_000), ".shp"), layer(min(largest, 100_000), ".geojson"),
+    ]  # fmt: skip
+    for path in files:
+        figure = measure_vectors(connection, dsn, path, runs=1 if "10000000" in path.name else effort.vector_runs)
+        rows = int(path.stem.partition("_")[2])
+        ratios = {number: f"**{figure.ratio(number):.2f}**" if figure.bare else "-" for number in figure.workers}
+        report.row(
+            f"{path.name}, {size(path) / 1e6:.0f} MB", _spread(figure.bare, "{:.1f}") if figure.bare else "-",
+            _spread(figure.workers[1], "{:.1f}"), ratios[1], "≤ 1.5", _spread(figure.workers[2], "{:.1f}"), ratios[2], "≤ 1.0",
+            f"{rows / statistics.median(figure.workers[1]):,.0f}", f"{figure.memory:.0f}", "< 400",
+        )  # fmt: skip
 
 
 def _peers(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:

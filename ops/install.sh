@@ -2,6 +2,7 @@
 # Installs what geomill needs and this machine lacks, and nothing else.
 #
 #   ops/install.sh venv      Python >= 3.11, and .venv with the packages of requirements.lock
+#   ops/install.sh bench     ogr2ogr, which `make bench` compares with (gdal-bin, some 20 MB with python3-numpy)
 #   ops/install.sh server    PostgreSQL >= 15 with PostGIS, pg_cron, pgTAP and plpgsql_check; pg_prove and PgBouncer, for the tests
 #
 # Packages are the distribution's own (Debian, Ubuntu), by apt-get, as root or by sudo. No cluster is made, no service started,
@@ -215,8 +216,19 @@ install_server() {
     find_server "$major" || die "PostgreSQL $major was installed, but these extensions are not there: $(missing_extensions "/usr/share/postgresql/$major" | xargs)"
 }
 
+OGR2OGR_MISSING='ogr2ogr'
+
+install_bench() {
+    if command -v ogr2ogr >/dev/null; then return 0; fi
+    command -v apt-get >/dev/null || refuse "there is no apt-get" "$OGR2OGR_MISSING"
+    can_be_root || refuse "neither root nor sudo" "$OGR2OGR_MISSING"
+    update_lists
+    apt_install "$OGR2OGR_MISSING" gdal-bin
+}
+
 case ${1:-} in
     venv) make_venv ;;
     server) install_server ;;
-    *) die "usage: ops/install.sh venv|server" ;;
+    bench) install_bench ;;
+    *) die "usage: ops/install.sh venv|server|bench" ;;
 esac

@@ -82,6 +82,8 @@ def stage(
     connection.execute("SET LOCAL client_min_messages = error")
     # Temporary tables have no statistics, and the plan is the same without.
     connection.execute("SET LOCAL jit = off")
+    # The shaped rows of a part of usual size stay in memory: they are written and read once more otherwise.
+    connection.execute("SET LOCAL work_mem = '64MB'")
     definitions = sql.SQL("").join(sql.SQL(", {} {}").format(sql.Identifier(c.name), sql.SQL(ColumnType(c.type).value)) for c in columns)
     connection.execute(sql.SQL('CREATE TEMPORARY TABLE vector_batch ("ROW" bigint, "WKB" bytea{}) ON COMMIT DROP').format(definitions))
     connection.execute('CREATE TEMPORARY TABLE vector_rejected ("ROW" bigint, code text, reason text) ON COMMIT DROP')

@@ -99,6 +99,7 @@ def complete(
     check: Callable[[], None],
 ) -> None:
     """Key, indexes, trigger, comments and statistics of the loaded table, while nobody waits for it."""
+    connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
     for statement in builder.complete_table(columns, staging, SCHEMA, indexes=indexes):
         check()
         connection.execute(statement)

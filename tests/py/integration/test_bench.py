@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bench.engine import Case, empty_engine, engine_run, fill_engine, fill_floor, floor_run, measure_fan_out, prepare
 from bench.growth import measure_backlog, measure_views
+from bench.layers import layer
+from bench.vectors import measure as measure_vectors
+from tests.py.support.server import Database
 
 CASE = Case(50, 2, 100, 0.75)
 
@@ -42,3 +48,16 @@ def test_cycles_and_views_run(engine_database: Any) -> None:
         assert all(by_size[100] >= 0 for by_size in measure_views({100: connection}, runs=1).values())
         empty_engine(connection)
         assert connection.execute("SELECT count(*) FROM app.tasks").fetchone() == (0,)
+
+
+def test_a_file_is_measured_and_nothing_of_it_stays(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GEOMILL_HOME", str(tmp_path))
+    path = layer(500)
+    with database.connect() as connection:
+        figure = measure_vectors(connection, database.dsn(), path, runs=1, workers=(1,))
+        assert len(figure.workers[1]) == 1
+        assert figure.memory > 0
+        read = connection.execute("SELECT result_data #> '{vector,read}' FROM app.jobs WHERE job_type = 'ingest_vector'").fetchall()
+        assert read == [(500,)]
+        assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'geo'::regnamespace").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'geomill_bench_client'").fetchone() == (0,)
