@@ -83,6 +83,7 @@ class Request(Table):
             Index(("stac_collection",), where="request_type = 'collection'", unique=True, name="idx_requests_own_collection"),
             Index(("client_id", "created_at DESC", "request_id")),
             Index(("client_id", "status")),
+            Index(("client_id", "source_checksum"), where="source_checksum IS NOT NULL", name="idx_requests_source"),
             Index(("table_name",), where="table_name IS NOT NULL", name="idx_requests_table"),
             Index(("status", "updated_at"), where="status IN ('pending', 'processing')", name="idx_requests_open"),
         ],
@@ -114,6 +115,7 @@ class Request(Table):
     published_revision: int | None = Field(default=None, ge=1, description="Revision that readers see; NULL before the first is complete")
     unpublish_revision: int | None = Field(default=None, ge=1, description="Revision that was last asked to be taken back, with all before it; NULL where none was")
     processing_metadata: Json = Field(default_factory=dict, description="What processing found and decided, in the published revision")
+    source_checksum: str | None = Field(default=None, max_length=64, description="SHA-256 of the source of the published revision, where that is one file")
     correlation_id: str = Field(max_length=255, description="In every log line about the request")
     callback_url: str | None = Field(default=None, max_length=2000, pattern="^https://", description="Called when the request ends")
     callback_status: DeliveryStatus | None = Field(default=None, description="How the call went; NULL where none was asked for or owed")
@@ -313,7 +315,7 @@ class Outcome(Table):
         schema="platform", name="outcomes",
         indexes=[Index(("client_id", "ended_at DESC")), Index(("ended_at",)), Index(("client_id", "source_checksum"), where="source_checksum IS NOT NULL", name="idx_outcomes_source")],
         only_these_indexes="read by client and by time; by source, to find what was made of it",
-        policies=[Policy("engine", "geomill_owner", "true"), OPERATORS], grants={"geomill_admin": ("SELECT",)},
+        policies=[*own_rows(), OPERATORS], grants={"geomill_admin": ("SELECT",), "geomill_api": ("SELECT",)},
     )  # fmt: skip
 
     outcome_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Key")

@@ -91,6 +91,7 @@ CREATE TABLE platform.requests (
     published_revision integer,
     unpublish_revision integer,
     processing_metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    source_checksum varchar(64),
     correlation_id varchar(255) NOT NULL,
     callback_url varchar(2000),
     callback_status platform.delivery_status,
@@ -145,6 +146,7 @@ COMMENT ON COLUMN platform.requests.stac_metadata IS 'The STAC item or collectio
 COMMENT ON COLUMN platform.requests.published_revision IS 'Revision that readers see; NULL before the first is complete';
 COMMENT ON COLUMN platform.requests.unpublish_revision IS 'Revision that was last asked to be taken back, with all before it; NULL where none was';
 COMMENT ON COLUMN platform.requests.processing_metadata IS 'What processing found and decided, in the published revision';
+COMMENT ON COLUMN platform.requests.source_checksum IS 'SHA-256 of the source of the published revision, where that is one file';
 COMMENT ON COLUMN platform.requests.correlation_id IS 'In every log line about the request';
 COMMENT ON COLUMN platform.requests.callback_url IS 'Called when the request ends';
 COMMENT ON COLUMN platform.requests.callback_status IS 'How the call went; NULL where none was asked for or owed';

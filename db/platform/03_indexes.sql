@@ -7,6 +7,7 @@ CREATE INDEX idx_source_roots_created_at ON platform.source_roots (created_at);
 CREATE UNIQUE INDEX idx_requests_own_collection ON platform.requests (stac_collection) WHERE request_type = 'collection';
 CREATE INDEX idx_requests_client_id_created_at_request_id ON platform.requests (client_id, created_at DESC, request_id);
 CREATE INDEX idx_requests_client_id_status ON platform.requests (client_id, status);
+CREATE INDEX idx_requests_source ON platform.requests (client_id, source_checksum) WHERE source_checksum IS NOT NULL;
 CREATE INDEX idx_requests_table ON platform.requests (table_name) WHERE table_name IS NOT NULL;
 CREATE INDEX idx_requests_open ON platform.requests (status, updated_at) WHERE status IN ('pending', 'processing');
 CREATE INDEX idx_request_jobs_job_id ON platform.request_jobs (job_id);

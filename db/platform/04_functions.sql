@@ -946,6 +946,7 @@ BEGIN
            stac_metadata = CASE WHEN succeeded THEN result.stac_metadata ELSE r.stac_metadata END,
            processing_metadata = CASE WHEN succeeded THEN result.metadata ELSE r.processing_metadata END,
            published_revision = CASE WHEN succeeded AND r.processing_config -> 'inspect_only' IS DISTINCT FROM 'true' THEN r.revision ELSE r.published_revision END,
+           source_checksum = CASE WHEN succeeded THEN (SELECT s.checksum FROM platform.reported_source(result.metadata) AS s) ELSE r.source_checksum END,
            completed_at = app.clock(),
            callback_status = CASE WHEN r.callback_url IS NULL THEN NULL ELSE 'pending'::platform.delivery_status END
      WHERE r.request_id = end_request.request_id
@@ -1013,7 +1014,8 @@ LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    VALUES ('notification_channel', 'internal'), ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
+    VALUES ('notification_channel', 'internal'), ('get_lineage', 'internal'), ('find_by_source', 'internal'),
+           ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
            ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'),
            ('unpublish_request', 'admin');
 $$;
@@ -1029,6 +1031,91 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT left(lower(substring(callback_url FROM '^[a-z]+://([^/?#]+)')), 300);
 $$;
+
+-- platform.find_by_source: everything of the client's that was made from a file, by its SHA-256, newest first.
+--
+-- Of each request what it shows now; and revisions that read the file in the last 90 days and show it no more (endpoints NULL).
+--
+-- Locks       none.
+-- Errors      GM401 no active client · GM422 not 64 hex digits, limit_rows not from 1 to 1000.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.find_by_source(checksum text, limit_rows integer DEFAULT 100)
+RETURNS TABLE (request_id varchar, revision integer, dataset_id varchar, resource_id varchar, version_id varchar, request_type text, status text,
+               endpoints jsonb, ended_at timestamptz)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.begin_call('find_by_source');
+    wanted CONSTANT text := lower(find_by_source.checksum);
+BEGIN
+    PERFORM platform.require_limit(find_by_source.limit_rows);
+    IF wanted IS NULL OR wanted !~ '^[0-9a-f]{64}$' THEN
+        PERFORM app.raise_problems('GM422', app.problem('PATTERN', 'user', 'checksum', to_jsonb(left(find_by_source.checksum, 100)),
+            'checksum is no SHA-256', 'give its 64 hex digits, as sha256sum prints them'));
+    END IF;
+    PERFORM platform.record_call(client.client_id, 'find_by_source', NULL);
+    RETURN QUERY
+    WITH read_by AS (
+        SELECT r.request_id, r.published_revision AS revision, r.completed_at AS ended_at
+          FROM platform.requests AS r WHERE r.client_id = client.client_id AND r.source_checksum = wanted AND r.published_revision IS NOT NULL
+         UNION
+        SELECT o.request_id, o.revision, max(o.ended_at)
+          FROM platform.outcomes AS o WHERE o.client_id = client.client_id AND o.source_checksum = wanted
+           AND NOT EXISTS (SELECT FROM platform.requests AS r WHERE r.request_id = o.request_id AND r.published_revision = o.revision AND r.source_checksum = wanted)
+         GROUP BY o.request_id, o.revision
+    )
+    SELECT r.request_id, b.revision, r.dataset_id, r.resource_id, r.version_id, r.request_type::text, r.status::text,
+           CASE WHEN r.published_revision = b.revision THEN r.endpoints END, b.ended_at
+      FROM read_by AS b JOIN platform.requests AS r ON r.request_id = b.request_id AND r.client_id = client.client_id
+     ORDER BY b.ended_at DESC NULLS LAST, r.request_id, b.revision DESC
+     LIMIT find_by_source.limit_rows;
+END;
+$$;
+ALTER FUNCTION platform.find_by_source(text, integer) OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.find_by_source(text, integer) TO geomill_client, geomill_gateway;
+
+-- platform.get_lineage: where a result comes from: request, source and its checksum, jobs, and what they made.
+--
+-- id is a request's, or a job's: the etl_job_id of a row of a geo table, the geomill:job_id of a STAC item. source is that of the
+-- current revision; revisions are all that ended in the last 90 days, with the checksum that each has read.
+--
+-- Guarantees  Another client's id and one that does not exist are the same.
+-- Locks       none.
+-- Errors      GM401 no active client · GM404 no such request or job.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.get_lineage(id text)
+RETURNS jsonb
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.begin_call('get_lineage');
+    of_job platform.request_jobs;
+    request platform.requests;
+BEGIN
+    SELECT j.* INTO of_job FROM platform.request_jobs AS j WHERE j.job_id = get_lineage.id LIMIT 1;
+    request := platform.require_request(client, coalesce(of_job.request_id, get_lineage.id));
+    PERFORM platform.record_call(client.client_id, 'get_lineage', request.request_id);
+    RETURN jsonb_build_object(
+        'request_id', request.request_id, 'client_request_id', request.client_request_id, 'correlation_id', request.correlation_id,
+        'dataset_id', request.dataset_id, 'resource_id', request.resource_id, 'version_id', request.version_id, 'request_type', request.request_type,
+        'revision', request.revision, 'shown_revision', request.published_revision, 'status', request.status,
+        'job', CASE WHEN of_job.job_id IS NOT NULL THEN jsonb_build_object('job_id', of_job.job_id, 'job_type', of_job.job_type, 'revision', of_job.revision) END,
+        'source', jsonb_build_object('source_path', request.source_path, 'checksum', request.source_checksum),
+        'processing_config', request.processing_config,
+        'jobs', (SELECT coalesce(jsonb_agg(jsonb_build_object('revision', j.revision, 'sequence', j.sequence, 'job_type', j.job_type, 'job_id', j.job_id) ORDER BY j.revision, j.sequence), '[]')
+                   FROM platform.request_jobs AS j WHERE j.request_id = request.request_id),
+        'revisions', (SELECT coalesce(jsonb_agg(jsonb_build_object('revision', o.revision, 'status', o.status, 'source_checksum', o.source_checksum, 'source_bytes', o.source_bytes,
+                                                                   'ended_at', o.ended_at) ORDER BY o.outcome_id), '[]')
+                        FROM platform.outcomes AS o WHERE o.client_id = client.client_id AND o.request_id = request.request_id),
+        'made', request.endpoints);
+END;
+$$;
+ALTER FUNCTION platform.get_lineage(text) OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.get_lineage(text) TO geomill_client, geomill_gateway;
 
 -- platform.get_mosaic_search: the search that shows a collection request's items as one mosaic: search_id for tilers that
 -- read pgstac's registered searches, and the search itself.
@@ -2095,20 +2182,13 @@ $$;
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.record_outcome(request platform.requests, metadata jsonb)
 RETURNS void
-LANGUAGE plpgsql
+LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
-SET standard_conforming_strings = on
 AS $$
-DECLARE
-    said_bytes CONSTANT text := coalesce(metadata #>> '{vector,source,bytes}', metadata #>> '{cog,source,size}', metadata #>> '{validation,source,size}', metadata #>> '{source,bytes}');
-    said_checksum CONSTANT text := coalesce(metadata #>> '{vector,source,sha256}', metadata #>> '{cog,source,checksum}', metadata #>> '{validation,source,checksum}');
-BEGIN
     INSERT INTO platform.outcomes (client_id, request_id, revision, request_type, status, error_category, seconds, source_bytes, source_checksum, ended_at)
-    VALUES (request.client_id, request.request_id, request.revision, request.request_type, request.status, left(request.error ->> 'category', 20),
-            greatest(extract(epoch FROM request.completed_at - coalesce(request.started_at, request.created_at)), 0),
-            CASE WHEN said_bytes ~ '^[0-9]{1,18}$' THEN said_bytes::bigint END,
-            CASE WHEN said_checksum ~ '^(1220)?[0-9a-f]{64}$' THEN right(said_checksum, 64) END, request.completed_at);
-END;
+    SELECT request.client_id, request.request_id, request.revision, request.request_type, request.status, left(request.error ->> 'category', 20),
+           greatest(extract(epoch FROM request.completed_at - coalesce(request.started_at, request.created_at)), 0), s.bytes, s.checksum, request.completed_at
+      FROM platform.reported_source(metadata) AS s;
 $$;
 
 -- platform.record_rejects: rows of a source that could not be ingested, and why, where their client can read them.
@@ -2328,6 +2408,25 @@ BEGIN
         DETAIL = jsonb_build_object('code', 'TRANSITION_REFUSED', 'category', 'system', 'field', TG_ARGV[0], 'value', new_label,
                                     'message', said, 'remediation', remedy, 'retryable', false),
         HINT = remedy;
+END;
+$$;
+
+-- platform.reported_source: what workers reported of the source of a request: its size, and the SHA-256 of one that is a file.
+--
+-- Guarantees  NULL for what was not reported, or not as it should be.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.reported_source(metadata jsonb, OUT bytes bigint, OUT checksum text)
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    said_bytes CONSTANT text := coalesce(metadata #>> '{vector,source,bytes}', metadata #>> '{cog,source,size}', metadata #>> '{validation,source,size}', metadata #>> '{source,bytes}');
+    said_checksum CONSTANT text := coalesce(metadata #>> '{vector,source,sha256}', metadata #>> '{cog,source,checksum}', metadata #>> '{validation,source,checksum}');
+BEGIN
+    bytes := CASE WHEN said_bytes ~ '^[0-9]{1,18}$' THEN said_bytes::bigint END;
+    -- A multihash says first that it is one.
+    checksum := CASE WHEN said_checksum ~ '^(1220)?[0-9a-f]{64}$' THEN right(said_checksum, 64) END;
 END;
 $$;
 

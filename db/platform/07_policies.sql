@@ -79,6 +79,7 @@ ALTER TABLE platform.outcomes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.outcomes FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY engine ON platform.outcomes FOR ALL TO geomill_owner USING (true);
+CREATE POLICY own_rows ON platform.outcomes FOR ALL TO geomill_api USING (client_id = platform.current_client());
 CREATE POLICY operators ON platform.outcomes FOR SELECT TO geomill_admin USING (true);
 
 ALTER TABLE platform.outcome_hours ENABLE ROW LEVEL SECURITY;

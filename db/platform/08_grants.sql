@@ -14,5 +14,6 @@ GRANT SELECT ON TABLE platform.key_events TO geomill_admin;
 GRANT SELECT ON TABLE platform.webhook_deliveries TO geomill_admin;
 GRANT SELECT ON TABLE platform.webhook_endpoints TO geomill_admin;
 GRANT SELECT ON TABLE platform.outcomes TO geomill_admin;
+GRANT SELECT ON TABLE platform.outcomes TO geomill_api;
 GRANT SELECT ON TABLE platform.outcome_hours TO geomill_admin;
 GRANT SELECT ON TABLE platform.rebuilds TO geomill_admin;

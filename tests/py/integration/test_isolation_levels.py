@@ -78,6 +78,8 @@ CALLS: dict[str, Call] = {
     "platform.set_webhook_secret": Call("SELECT platform.set_webhook_secret(%(client)s, 'x')", role="admin"),
     "platform.create_client": Call("SELECT platform.create_client('x', 'x', 'x', 'x')", role="admin"),
     "platform.get_mosaic_search": Call("SELECT platform.get_mosaic_search(%(request)s)", role="ddh"),
+    "platform.find_by_source": Call("SELECT * FROM platform.find_by_source(repeat('0', 64))", role="ddh", does="reads"),
+    "platform.get_lineage": Call("SELECT platform.get_lineage(%(request)s)", role="ddh", does="reads"),
     "platform.get_rejects": Call("SELECT * FROM platform.get_rejects(%(request)s)", role="ddh", does="reads"),
     "platform.get_request_status": Call("SELECT platform.get_request_status(%(request)s)", role="ddh", does="reads"),
     "platform.list_requests": Call("SELECT * FROM platform.list_requests()", role="ddh", does="reads"),

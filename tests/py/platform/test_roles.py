@@ -35,14 +35,14 @@ EXECUTES: Mapping[Role, str] = {
     "client": CELLS
     + """
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
-        platform.notification_channel
+        platform.notification_channel platform.get_lineage platform.find_by_source
         platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "gateway": """
         platform.authenticate
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
-        platform.notification_channel
+        platform.notification_channel platform.get_lineage platform.find_by_source
         platform.retry_request platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "reader": CELLS,
@@ -83,7 +83,8 @@ EXECUTES: Mapping[Role, str] = {
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
         platform.list_requests platform.name_request platform.present_hash
-        platform.begin_submission platform.keep_notify_token platform.notification_channel platform.record_call
+        platform.begin_submission platform.keep_notify_token platform.notification_channel platform.get_lineage
+        platform.find_by_source platform.record_call
         platform.record_submission platform.refuse platform.require_quota
         platform.request_id platform.request_progress platform.request_outlook platform.require_previous_version
         platform.require_client platform.begin_call
@@ -115,7 +116,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
         "h3.grids h3.cells h3.statistics h3.categories": READS,
     },
     "api": {
-        "platform.clients platform.source_roots platform.rejects": READS,
+        "platform.clients platform.outcomes platform.source_roots platform.rejects": READS,
         "platform.requests": "SELECT INSERT UPDATE",
         "platform.request_jobs platform.geo_tables": "SELECT INSERT",
         "pgstac.items pgstac.collections pgstac.base_items pgstac.partition_stats pgstac.queryables pgstac.queryable_wrappers": READS,

@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(23);
+SELECT plan(26);
 SELECT tests.given_client() \gset
 SELECT tests.given_client('other') \gset
 SELECT tests.given_gateway() \gset
@@ -9,7 +9,7 @@ SELECT repeat('0', 32) AS nothing \gset
 -- Each function that takes an id: with another's, and with one that nobody has, word for word the same but for the id.
 CREATE FUNCTION pg_temp.asked(login text, call text, id text) RETURNS text LANGUAGE sql AS $$ SELECT replace(tests.refusal(login, format(call, id))::text, id, '<id>') $$;
 SELECT is(pg_temp.asked('other', c.call, :'theirs'), pg_temp.asked('other', c.call, :'nothing'), c.call)
-  FROM (VALUES ('SELECT platform.get_request_status(%L)'), ('SELECT * FROM platform.get_rejects(%L)'), ('SELECT platform.cancel_request(%L)'),
+  FROM (VALUES ('SELECT platform.get_request_status(%L)'), ('SELECT * FROM platform.get_rejects(%L)'), ('SELECT platform.get_lineage(%L)'), ('SELECT platform.get_mosaic_search(%L)'), ('SELECT platform.cancel_request(%L)'),
                ('SELECT platform.retry_request(%L)'), ('SELECT platform.unpublish_request(%L)'), ('SELECT platform.unpublish_request(%L, false)')) AS c (call);
 SELECT is(pg_temp.asked('other', 'SELECT platform.get_request_status(%L)', :'theirs') LIKE '%GM404%', true, 'which is that there is none');
 SELECT is((SELECT count(*) FROM tests.ask('other', 'SELECT * FROM platform.list_requests()')), 0::bigint, 'nor does a list show it');
@@ -27,7 +27,7 @@ SELECT is(tests.refused('other', $$SELECT platform.submit_request('d', 'r', 'v',
 GRANT geomill_api TO other;
 SELECT is((SELECT count(*) FROM tests.ask('other', format('SELECT %s FROM platform.%I WHERE %s', c.column_name, c.table_name, c.condition))), 0::bigint, c.table_name)
   FROM (VALUES ('requests', 'client_id', 'client_id <> ''other'''), ('request_jobs', 'request_id', 'request_id = ''' || :'theirs' || ''''), ('geo_tables', 'table_name', 'client_id <> ''other'''),
-               ('source_roots', 'root', 'client_id <> ''other'''), ('rejects', 'request_id', 'true'), ('clients', 'client_id', 'client_id <> ''other''')) AS c (table_name, column_name, condition);
+               ('source_roots', 'root', 'client_id <> ''other'''), ('rejects', 'request_id', 'true'), ('outcomes', 'request_id', 'client_id <> ''other'''), ('clients', 'client_id', 'client_id <> ''other''')) AS c (table_name, column_name, condition);
 REVOKE geomill_api FROM other;
 SELECT is(tests.ask('other', format('SELECT platform.stac_search(%L) -> %L AS found', '{"ids": ["Base Map_roads_1"], "collections": ["hub_vectors"]}', 'features')) -> 'found', '[]', 'and no search finds it');
 SELECT * FROM finish();
