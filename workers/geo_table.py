@@ -9,15 +9,15 @@ Usable on its own: it takes a GeoDataFrame or the description of a layer and ret
 Names. A column's name is its source's: lower case, whatever is not [a-z0-9_] an underscore, an underscore before a leading
 digit, `column` where nothing is left. Reserved words stay as they are, for every identifier is quoted. A name that is taken
 (by a standard column, by one of PostgreSQL's system columns, by a column before it) gets _2, _3 and so on. A name of more than
-63 bytes keeps its first 54 and ends in eight hex digits of the SHA-256 of the whole. `name_columns` returns the map, and the
-columns' comments keep the original names.
+63 bytes keeps its first 54 and ends in eight hex digits of the SHA-256 of the whole. Whoever wants another name gives it.
+`name_columns` returns the map, and the columns' comments keep the original names.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -178,11 +178,18 @@ class GeoTableBuilder:
     def __init__(self, geometry_column: GeometryColumn = GeometryColumn.POSTGIS) -> None:
         self.geometry_column = GeometryColumn(geometry_column)
 
-    def name_columns(self, columns: Iterable[SourceColumn]) -> list[TableColumn]:
-        """The names that the source's columns get in the table, by the rule of the module's head."""
-        taken = {*STANDARD_COLUMNS, self.geometry_column.value, *_SYSTEM_COLUMNS}
+    def name_columns(self, columns: Iterable[SourceColumn], wanted: Mapping[str, Any] | None = None) -> list[TableColumn]:
+        """The names that the source's columns get in the table: as wanted, by original name, else by the rule of the module's head."""
+        reserved = {*STANDARD_COLUMNS, self.geometry_column.value, *_SYSTEM_COLUMNS}
+        sources = list(columns)
+        wanted = {} if wanted is None else wanted
+        _require_map(wanted, [column.original for column in sources], reserved)
+        taken = {*reserved, *wanted.values()}
         named: list[TableColumn] = []
-        for column in columns:
+        for column in sources:
+            if column.original in wanted:
+                named.append(TableColumn(wanted[column.original], column.type, column.original))
+                continue
             plain = _plain_name(column.original)
             name, number = plain, 1
             while name in taken:
@@ -357,6 +364,26 @@ def _require(table_name: str, geometry_type: str = "GEOMETRY") -> None:
             "GEOMETRY_TYPE_REFUSED", f"{geometry_type!r} is no geometry type of a column", category="user", field="geometry_type",
             value=geometry_type, remediation="Use one such as MULTIPOLYGON, POINTZ or GEOMETRY",
         )  # fmt: skip
+
+
+def _require_map(wanted: Mapping[str, Any], originals: list[str], reserved: set[str]) -> None:
+    """Refuse a map that names columns that are not there, or twice, or as a table cannot have them."""
+    chosen = list(wanted.values())
+    for original, name in wanted.items():
+        why = None
+        if originals.count(original) != 1:
+            why = "the source has no column of that name" if original not in originals else "the source has it more than once"
+        elif not isinstance(name, str) or not _TABLE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+            why = "a name is of lower case letters, digits and underscores, at most 63, and does not begin with a digit"
+        elif name in reserved:
+            why = "every table has a column of that name"
+        elif chosen.count(name) > 1:
+            why = "two columns would have that name"
+        if why is not None:
+            raise TaskError(
+                "COLUMN_MAP_REFUSED", f"column_map: {original!r} cannot become {name!r}: {why}", category="user", field="column_map",
+                value={original: name}, remediation=f"The source has: {', '.join(originals)[:1000]}",
+            )  # fmt: skip
 
 
 _BY_KIND = {

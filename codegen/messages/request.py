@@ -7,7 +7,7 @@ job type takes the keys that its own parameter model names.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -66,6 +66,7 @@ class VectorConfig(CommonConfig):
     latitude_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the latitude or northing; default: by its name")
     longitude_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the longitude or easting; default: by its name")
     wkt_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the geometry as WKT; default: by its name")
+    column_map: dict[str, Any] = Field(default_factory=dict, description="Names in the table by names in the source, for columns that are not to have the name that the rule gives them")
     indexes: list[Identifier] = Field(default_factory=list, max_length=20, description="Columns to index, by their names in the table")
     mode: Literal["create", "replace", "append", "upsert"] = Field(default="create", description="What becomes of the table: made for this request; put in the place of the client's table of that name; rows added to it; rows added, or changed where key_columns are the same")
     key_columns: list[Identifier] = Field(default_factory=list, max_length=10, description="Columns that tell rows apart, by their names in the table; upsert needs them")

@@ -252,6 +252,12 @@ AS $$
    "default": null,
    "description": "Column of a CSV with the geometry as WKT; default: by its name"
   },
+  "column_map": {
+   "additionalProperties": true,
+   "default": {},
+   "description": "Names in the table by names in the source, for columns that are not to have the name that the rule gives them",
+   "type": "object"
+  },
   "indexes": {
    "default": [],
    "description": "Columns to index, by their names in the table",

@@ -75,7 +75,7 @@ def decide(
 ) -> tuple[GeoTableBuilder, list[TableColumn], VectorPlan]:
     """The plan. What could be refused at the very end is refused here, before hours of loading."""
     table_builder = builder(arcgis_mode=asked.arcgis_mode, geometry_column=None if there is None else there.geometry_column)
-    columns = table_builder.name_columns(seen.layer.columns)
+    columns = table_builder.name_columns(seen.layer.columns, asked.column_map)
     table_builder.indexed_columns(columns, asked.indexes)
     keys.require(columns, asked.key_columns)
     # Rows go into a table in the CRS that it has, unless the request insists on another, which is refused.

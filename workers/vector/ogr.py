@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import struct
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyogrio
@@ -16,8 +17,9 @@ from codegen.messages.vector import Chunk, VectorPlan
 from workers.errors import TaskError
 from workers.geo_table import ColumnType, SourceColumn
 from workers.vector import arrow, gdal, wkb
-from workers.vector.alterations import Alterations
+from workers.vector.alterations import IMPOSSIBLE_VALUE, Alterations
 from workers.vector.batches import Batch, Reject
+from workers.vector.dbf import Dbf, Field
 from workers.vector.formats import Format
 from workers.vector.layer import Layer
 from workers.vector.source import Dataset
@@ -70,10 +72,7 @@ def describe(dataset: Dataset, wanted: str | None) -> Layer:
     records = int(info["features"])
     return Layer(
         name=name,
-        columns=[
-            SourceColumn(str(original), column_type(ogr_type, subtype))
-            for original, ogr_type, subtype in zip(info["fields"], info["ogr_types"], info["ogr_subtypes"], strict=True)
-        ],
+        columns=_columns(dataset, info),
         kinds=declared if declared.types else _scan(dataset, name),
         features=_features(dataset, name, records),
         records=records,
@@ -83,6 +82,19 @@ def describe(dataset: Dataset, wanted: str | None) -> Layer:
         fid_column=str(info["fid_column"] or ""),
         others=others,
     )
+
+
+def _columns(dataset: Dataset, info: dict[str, Any]) -> list[SourceColumn]:
+    types = [column_type(ogr_type, subtype) for ogr_type, subtype in zip(info["ogr_types"], info["ogr_subtypes"], strict=True)]
+    for position in _long_integers(dataset, len(types)):
+        types[position] = ColumnType.NUMERIC
+    return [SourceColumn(str(original), type_) for original, type_ in zip(info["fields"], types, strict=True)]
+
+
+def _long_integers(dataset: Dataset, columns: int) -> dict[int, Field]:
+    """Columns of a shapefile, by position, of which GDAL makes floats."""
+    fields = Dbf(dataset.path).fields if dataset.format is Format.SHAPEFILE else []
+    return {position: field for position, field in enumerate(fields) if field.holds_long_integers} if len(fields) == columns else {}
 
 
 def column_type(ogr_type: str, subtype: str) -> ColumnType:
@@ -137,7 +149,7 @@ def _scan(dataset: Dataset, layer: str) -> Kinds:
 
 def _features(dataset: Dataset, layer: str, records: int) -> int | None:
     if dataset.format is Format.SHAPEFILE:
-        return records - _deleted(dataset)
+        return records - Dbf(dataset.path).deleted()
     if dataset.format is Format.GEOPACKAGE:
         # The count that GDAL keeps in the file may be stale after another writer.
         _, _, _, data = pyogrio.raw.read(dataset.path, sql=f"SELECT count(*) AS n FROM {quoted(layer)}", read_geometry=False)  # noqa: S608
@@ -150,28 +162,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _deleted(dataset: Dataset) -> int:
-    """Records of a shapefile that are marked as deleted: GDAL counts them, and does not read them."""
-    path = next(one for one in (dataset.path.with_suffix(".dbf"), dataset.path.with_suffix(".DBF")) if one.exists())
-    with path.open("rb") as file:
-        head = file.read(32)
-    records, start, length = struct.unpack_from("<IHH", head, 4)
-    held = max(0, path.stat().st_size - start)
-    count = min(records, held // length) if length else 0
-    if not count:
-        return 0
-    flags = np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=(count * length,))[::length]
-    return int(np.count_nonzero(flags == ord("*")))
-
-
 def _encoding(dataset: Dataset, detected: str) -> str | None:
     """The encoding of a shapefile's text where neither .cpg nor the .dbf's header names one: by the bytes themselves."""
     if dataset.format is not Format.SHAPEFILE or detected == "UTF-8":
         return None
-    path = next(one for one in (dataset.path.with_suffix(".dbf"), dataset.path.with_suffix(".DBF")) if one.exists())
-    with path.open("rb") as file:
-        start = int.from_bytes(file.read(32)[8:10], "little")
-        file.seek(start)
+    table = Dbf(dataset.path)
+    with table.path.open("rb") as file:
+        file.seek(table.start)
         sample = file.read(_SAMPLE)
     if sample.isascii():
         # The same in every encoding; what lies beyond the sample may not be.
@@ -203,10 +200,16 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
                 "SOURCE_CHANGED", f"{dataset.name} has other columns than it had when it was inspected", category="user",
                 field="source_path", value=dataset.name, remediation="Submit the request again when the file is complete",
             )  # fmt: skip
+        moved, long = _moved_days(dataset, plan, chunk), _long_integers(dataset, len(plan.columns))
         for whole in reader:
             batch = whole if dataset.format is not Format.SHAPEFILE or chunk.end is None else _before(whole, chunk.end)
             if batch.num_rows:
-                yield _converted(batch, plan, altered)
+                converted = _converted(batch, plan, altered)
+                for position, field in long.items():
+                    converted.columns[position] = list(Dbf(dataset.path).integers(field, converted.ids))
+                for position, ids in moved.items():
+                    _take_out(converted, position, ids, plan.columns[position].name, altered)
+                yield converted
             if batch.num_rows < whole.num_rows:
                 return
 
@@ -223,6 +226,41 @@ def feature_ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
             read_geometry=False,
         )
     return sorted(int(one) for one in data[0])
+
+
+def _moved_days(dataset: Dataset, plan: VectorPlan, chunk: Chunk) -> dict[int, set[int]]:
+    """Features with a day that does not exist, by the position of the column: GDAL reads 2024-02-30 as March 1st."""
+    dates = [position for position, column in enumerate(plan.columns) if column.type == ColumnType.DATE.value]
+    if dates and dataset.format is Format.SHAPEFILE:
+        table = Dbf(dataset.path)
+        if len(table.fields) == len(plan.columns):
+            return {position: table.impossible_days(table.fields[position], chunk.start or 0, chunk.end) for position in dates}
+    if dates and dataset.format is Format.GEOPACKAGE:
+        fid = str(pyogrio.read_info(dataset.path, layer=plan.source.layer)["fid_column"])
+        with closing(sqlite3.connect(f"file:{quote(str(dataset.path))}?mode=ro", uri=True)) as connection:
+            return {
+                position: _moved_in_geopackage(connection, plan.source.layer, fid, plan.columns[position].original, chunk)
+                for position in dates
+                if fid
+            }
+    return {}
+
+
+def _moved_in_geopackage(connection: sqlite3.Connection, layer: str, fid: str, column: str, chunk: Chunk) -> set[int]:
+    # The number of such a day is another day's, which is how it shows.
+    statement = f"""
+        SELECT {quoted(fid)} FROM {quoted(layer)}
+         WHERE date(julianday({quoted(column)})) <> substr({quoted(column)}, 1, 10) AND {quoted(fid)} >= ? AND {quoted(fid)} < ?
+    """  # noqa: S608
+    bounds = (-(2**63) if chunk.start is None else chunk.start, 2**63 - 1 if chunk.end is None else chunk.end)
+    return {int(one) for (one,) in connection.execute(statement, bounds)}
+
+
+def _take_out(batch: Batch, position: int, ids: set[int], name: str, altered: Alterations) -> None:
+    for row, one in enumerate(batch.ids):
+        if one in ids:
+            batch.columns[position][row] = None
+            altered.add(IMPOSSIBLE_VALUE, name)
 
 
 def _part(dataset: Dataset, plan: VectorPlan, chunk: Chunk) -> dict[str, Any]:
