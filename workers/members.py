@@ -93,7 +93,7 @@ def headers(storage: Storage, wanted: ProcessCollectionParameters, paths: Sequen
         for source_path in paths:
             check()
             try:
-                yield _header(storage, wanted, source_path, sample=source_path in samples)
+                yield _header(storage, wanted, source_path, check, sample=source_path in samples)
             except TaskError as error:
                 yield Unreadable(source_path, error)
 
@@ -144,8 +144,8 @@ def decided_kind(found: Sequence[Header]) -> Guess | None:
     return guesses[0]
 
 
-def _header(storage: Storage, wanted: ProcessCollectionParameters, source_path: str, *, sample: bool) -> Header:
-    with storage.open_source(source_path, wanted.source_roots) as source:
+def _header(storage: Storage, wanted: ProcessCollectionParameters, source_path: str, check: Check, *, sample: bool) -> Header:
+    with storage.open_source(source_path, wanted.source_roots, check=check) as source:
         path = raster_source.find(source, source_path)
         with raster_source.opened(path, source.name) as dataset:
             guess = raster_kind.from_header(dataset)

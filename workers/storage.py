@@ -1,7 +1,8 @@
 """Where source bytes come from and artefacts go.
 
-Nothing outside this module knows which store it is; nothing in it knows what a raster is. Only local files for now:
-another scheme is refused by name. An artefact is written under a name of the attempt's own, hidden beside its final one,
+Nobody who reads a source or publishes an artefact knows which store it is (local files here; s3, az, gs by object_storage and
+remote_source, https for sources only); nothing here knows what a raster is. An artefact is written under a name of the
+attempt's own, hidden beside its final one,
 and published by one rename: a reader sees the whole object or none. A key cannot name a place outside the root, and
 removing a prefix cannot either.
 """
@@ -13,7 +14,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from codegen.connection import home
 from codegen.messages.errors import Category
+from workers import object_store, remote_source
 from workers.archive import Archive
 from workers.errors import TaskError
 
@@ -45,6 +47,8 @@ class Source:
     archive: Archive | None = None
     folder: tuple[Path, ...] = ()
     """The files of a folder, where it is one and whoever opened it takes those."""
+    scratch: Path | None = None
+    """The folder that a source from elsewhere was brought to."""
 
     def extract(self) -> list[Path]:
         """The files of the archive, extracted to a folder of their own; those of a folder; else the file itself."""
@@ -53,9 +57,11 @@ class Source:
         return list(self.folder) or [self.path]
 
     def close(self) -> None:
-        """Remove what was extracted."""
+        """Remove what was extracted, and what was brought here."""
         if self.archive is not None:
             self.archive.close()
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +76,15 @@ class Stored:
 
     name: str
     size: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt of a task at an artefact; `final` is where the artefact lies, or would lie, on this machine."""
+
+    final: Path
+    task_id: int
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,10 @@ class Storage:
         text = str(root)
         if text.startswith("file://"):
             text = unquote(urlsplit(text).path)
+        elif text.startswith(tuple(f"{scheme}://" for scheme in object_store.SCHEMES)):
+            from workers.object_storage import ObjectStorage
+
+            return ObjectStorage.at_url(text, base_url)
         elif _SCHEME.match(text):
             raise _scheme_not_supported(text)
         folder = Path(text).expanduser()
@@ -101,11 +120,11 @@ class Storage:
 
     def path(self, key: str) -> Path:
         """Where the artefact of a key lies, or would lie."""
-        return self.root.joinpath(*_parts(key))
+        return self.root.joinpath(*key_parts(key))
 
     def href(self, key: str) -> str:
         """The URL that the artefact of a key is known by."""
-        return "/".join([self.base_url, *(quote(part) for part in _parts(key))])
+        return "/".join([self.base_url, *(quote(part) for part in key_parts(key))])
 
     def attempt_path(self, key: str, task_id: int, attempt: int) -> Path:
         """A path for one attempt to write to: hidden beside the final one, keeping its extension. Its folder exists."""
@@ -119,9 +138,7 @@ class Storage:
         Durable when it returns. Earlier attempts' files for the key go; publishing over an artefact replaces it.
         """
         final = self.path(key)
-        ours = _ATTEMPT.match(attempt_path.name)
-        if ours is None or attempt_path.parent != final.parent or ours["name"] != final.name:
-            raise ValueError(f"{attempt_path} is not what attempt_path gave for {key}")
+        ours = self.own_attempt(attempt_path, key)
         _sync(attempt_path)
         attempt_path.replace(final)
         # The name is durable only when its folder is; and the folder's own name only when its parent is.
@@ -129,12 +146,24 @@ class Storage:
             if not folder.is_relative_to(self.root):
                 break
             _sync(folder)
-        for leftover in final.parent.glob(f".attempt-{ours['task_id']}-*"):
+        self.clear_up(ours)
+        return self.href(key)
+
+    def own_attempt(self, attempt_path: Path, key: str) -> Attempt:
+        """What `attempt_path` gave for a key; anything else is refused."""
+        final = self.path(key)
+        ours = _ATTEMPT.match(attempt_path.name)
+        if ours is None or attempt_path.parent != final.parent or ours["name"] != final.name:
+            raise ValueError(f"{attempt_path} is not what attempt_path gave for {key}")
+        return Attempt(final, int(ours["task_id"]), int(ours["attempt"]))
+
+    def clear_up(self, ours: Attempt) -> None:
+        """Remove what this attempt and those before it left of the artefact."""
+        for leftover in ours.final.parent.glob(f".attempt-{ours.task_id}-*"):
             other = _ATTEMPT.match(leftover.name)
             # A sidecar (name.aux.xml) begins with the artefact's name.
-            if other is not None and int(other["attempt"]) <= int(ours["attempt"]) and other["name"].startswith(final.name):
+            if other is not None and int(other["attempt"]) <= ours.attempt and other["name"].startswith(ours.final.name):
                 leftover.unlink(missing_ok=True)
-        return self.href(key)
 
     def remove_prefix(self, prefix: str) -> int:
         """Remove everything below a prefix, attempts' files included; returns the number of files. Repeatable.
@@ -193,11 +222,23 @@ class Storage:
 
     # Sources
 
-    def open_source(self, source_path: str, roots: Sequence[str], *, folders: bool = False) -> Source:
-        """The file at a path that a stranger named, if it lies below an allowed root once links are resolved.
+    def open_source(
+        self, source_path: str, roots: Sequence[str], *, folders: bool = False, check: Callable[[], None] = lambda: None
+    ) -> Source:
+        """The file at a path or URL that a stranger named, if it lies below an allowed root once links are resolved.
+
+        What is elsewhere is brought here, `check` being called meanwhile.
 
         With `folders` also a folder, for formats that are one: its files, links among them refused.
         """
+        if remote_source.is_remote(source_path):
+            path = remote_source.fetch(source_path, roots, check)
+            try:
+                archive = Archive.of(path, source_path)
+            except BaseException:
+                shutil.rmtree(path.parent, ignore_errors=True)
+                raise
+            return Source(path=path, name=path.name, size=path.stat().st_size, archive=archive, scratch=path.parent)
         real = _resolve(source_path, roots)
         if folders and real.is_dir():
             files = _files_of(real, source_path)
@@ -231,6 +272,8 @@ class Storage:
             return _array(source_path)
         if not source_path.endswith("/"):
             return [source_path]
+        if remote_source.is_remote(source_path):
+            return remote_source.listed(source_path, roots)
         folder = _local(source_path)
         if not _resolve(source_path, roots).is_dir():
             raise _refused(
@@ -262,7 +305,7 @@ def _files_of(folder: Path, source_path: str) -> tuple[Path, ...]:
     return tuple(sorted(files))
 
 
-def _parts(key: str) -> tuple[str, ...]:
+def key_parts(key: str) -> tuple[str, ...]:
     """The components of a key. A key comes from our own code: a bad one is a bug, or an attack that got this far."""
     parts = tuple(key.split("/"))
     for part in parts:
@@ -363,7 +406,7 @@ def _scheme_not_supported(location: str) -> TaskError:
         location,
         "SCHEME_NOT_SUPPORTED",
         f"{scheme} is not a scheme that this worker reads",
-        "Use a local file: an absolute path, or a file:// URL",
+        "Use an absolute path, or a URL with file, s3, az, gs or https",
     )
 
 

@@ -20,7 +20,7 @@ from workers.registry import handles
 def validate(task: Task[ValidateRasterParameters]) -> dict[str, Any]:
     """Read the raster as a whole; report, or refuse."""
     wanted = task.parameters
-    with task.storage.open_source(wanted.source_path, wanted.source_roots) as source:
+    with task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source:
         path = raster_source.find(source, wanted.source_path)
         report = raster_report.examine(path, source.name, wanted, wanted.source_crs, task.check)
     task.log.info("raster examined", kind=report.kind, width=report.grid.width, height=report.grid.height, bands=len(report.bands))
@@ -33,7 +33,7 @@ def convert(task: Task[ProcessRasterParameters]) -> dict[str, Any]:
     """Make the COG of a validated raster and publish it."""
     wanted = task.parameters
     report = RasterReport.model_validate(wanted.validation)
-    with task.storage.open_source(wanted.source_path, wanted.source_roots) as source:
+    with task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source:
         path = raster_source.find(source, wanted.source_path)
         return make(task, path, source.name, report, wanted, stac.name(wanted.stac_item_id)).model_dump()
 

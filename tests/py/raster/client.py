@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -30,6 +30,8 @@ class Client:
     sources: Path
     storage: Path
     logs: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    """What its workers are told besides."""
 
     def __post_init__(self) -> None:
         self.ddh = self.database.connect("ddh")
@@ -48,7 +50,7 @@ class Client:
         return str(row[0])
 
     def work(self, *arguments: str) -> None:
-        environment = self.database.environment() | {"GEOMILL_STORAGE": str(self.storage)}
+        environment = self.database.environment() | {"GEOMILL_STORAGE": str(self.storage)} | self.settings
         workers = Workers.start(
             ("--processes", "2", "--until-idle", *arguments), environment, self.logs / f"workers-{uuid.uuid4().hex[:6]}.log"
         )

@@ -1,0 +1,185 @@
+"""Sources and artefacts in a bucket: the same behaviour as on this machine, against a real S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.py.support import s3
+from workers import object_store
+from workers.errors import TaskError
+from workers.storage import Storage, Stored
+
+KEY = "client/request/r1/cog.tif"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[s3.Bucket]:
+    with s3.bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def bucket(server: s3.Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The bucket's URL; this process may use it, and brings sources to a folder of the test's own."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("GEOMILL_SCRATCH", str(tmp_path / "scratch"))
+    object_store._store.cache_clear()
+    yield server.url
+    for found in list(object_store.listed(server.url, "")):
+        object_store.delete(server.url, [found.key])
+
+
+def upload(bucket: str, key: str, content: bytes, folder: Path) -> None:
+    (folder / "upload").write_bytes(content)
+    object_store.put(bucket, key, folder / "upload")
+
+
+def brought(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "scratch").rglob("*") if path.is_file())
+
+
+class TestSources:
+    def test_an_object_is_brought_here_with_what_is_beside_it(self, bucket: str, tmp_path: Path) -> None:
+        for name in ("a b.tif", "a b.tif.aux.xml", "a b.tfw", "other.tif", "sub/a b.prj"):
+            upload(bucket, f"in/{name}", name.encode(), tmp_path)
+        storage = Storage.at(tmp_path / "storage")
+        with storage.open_source(f"{bucket}/in/a b.tif", [f"{bucket}/in/"]) as source:
+            assert (source.name, source.size, source.path.read_bytes()) == ("a b.tif", 7, b"a b.tif")
+            assert brought(tmp_path) == ["a b.tfw", "a b.tif", "a b.tif.aux.xml"]
+        assert brought(tmp_path) == []
+
+    def test_large_objects_come_in_ranges_of_one_version(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(object_store, "RANGE_BYTES", 1000)
+        content = bytes(range(256)) * 40
+        upload(bucket, "large.bin", content, tmp_path)
+        found = object_store.find(bucket, "large.bin")
+        assert found is not None
+        object_store.fetch(bucket, found, tmp_path / "copy", lambda: None)
+        assert (tmp_path / "copy").read_bytes() == content
+        calls = iter(range(100))
+
+        def change() -> None:
+            if next(calls) == 3:
+                upload(bucket, "large.bin", content[::-1], tmp_path)
+
+        with pytest.raises(TaskError) as caught:
+            object_store.fetch(bucket, found, tmp_path / "copy", change)
+        assert caught.value.detail.code == "SOURCE_CHANGED"
+
+    @pytest.mark.parametrize(
+        ("path", "code"),
+        [
+            ("in/none.tif", "SOURCE_NOT_FOUND"),
+            ("elsewhere/a.tif", "SOURCE_NOT_ALLOWED"),
+            ("in/../elsewhere/a.tif", "SOURCE_NOT_ALLOWED"),
+            ("in//a.tif", "SOURCE_NOT_ALLOWED"),
+            ("in/a.tif?versionId=1", "SOURCE_NOT_ALLOWED"),
+            ("in/empty.tif", "SOURCE_EMPTY"),
+            ("in/bad.zip", "ARCHIVE_CORRUPT"),
+            ("in/", "SOURCE_NOT_A_FILE"),
+        ],
+    )
+    def test_what_is_refused_leaves_nothing_here(self, path: str, code: str, bucket: str, tmp_path: Path) -> None:
+        for name, content in (("a.tif", b"x"), ("empty.tif", b""), ("bad.zip", b"no zip")):
+            upload(bucket, f"in/{name}", content, tmp_path)
+        with pytest.raises(TaskError) as caught:
+            Storage.at(tmp_path / "storage").open_source(f"{bucket}/{path}", [f"{bucket}/in/"])
+        assert caught.value.detail.code == code
+        assert caught.value.detail.remediation
+        assert brought(tmp_path) == []
+
+    def test_a_prefix_lists_its_objects(self, bucket: str, tmp_path: Path) -> None:
+        for name in ("b.tif", "a.tif", "sub/c.tif", ".hidden", "empty.tif"):
+            upload(bucket, f"in/{name}", b"" if name.startswith("empty") else b"x", tmp_path)
+        upload(bucket, "inside/x.tif", b"x", tmp_path)
+        storage = Storage.at(tmp_path / "storage")
+        assert storage.list_sources(f"{bucket}/in/", [f"{bucket}/in/"]) == [
+            f"{bucket}/in/{name}" for name in ("a.tif", "b.tif", "sub/c.tif")
+        ]
+        with pytest.raises(TaskError, match="not below"):
+            storage.list_sources(f"{bucket}/inside/", [f"{bucket}/in/"])
+
+    def test_a_store_that_does_not_answer_is_tried_again_later(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as silent:
+            silent.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            silent.setattr(object_store, "RETRIES", 0)
+            object_store._store.cache_clear()
+            with pytest.raises(TaskError) as caught:
+                Storage.at(tmp_path / "storage").open_source(f"{bucket}/in/a.tif", [f"{bucket}/in/"])
+        assert (caught.value.detail.code, caught.value.detail.retryable) == ("STORAGE_UNAVAILABLE", True)
+        object_store._store.cache_clear()
+
+
+class TestArtefacts:
+    def publish(self, storage: Storage, key: str, content: str, task_id: int = 7, attempt: int = 1) -> str:
+        path = storage.attempt_path(key, task_id, attempt)
+        path.write_text(content)
+        return storage.publish(path, key)
+
+    def test_publishing_is_one_upload_over_what_was_there(self, bucket: str, tmp_path: Path) -> None:
+        storage = Storage.at(f"{bucket}/out/")
+        first = storage.attempt_path(KEY, 7, 1)
+        first.write_text("one")
+        assert storage.found(KEY) is None
+        assert storage.publish(first, KEY) == f"{bucket}/out/{KEY}"
+        assert not first.exists()
+        assert self.publish(storage, KEY, "three") == f"{bucket}/out/{KEY}"
+        assert storage.found(KEY) == Stored(KEY, 5)
+        with Storage.at(tmp_path).open_source(f"{bucket}/out/{KEY}", [f"{bucket}/out/"]) as source:
+            assert source.path.read_text() == "three"
+
+    def test_large_files_are_uploaded_in_parts(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(object_store, "PART_BYTES", 5 * 1024**2)
+        (tmp_path / "large").write_bytes(b"x" * (11 * 1024**2))
+        object_store.put(bucket, "large", tmp_path / "large")
+        found = object_store.find(bucket, "large")
+        assert found is not None
+        assert found.size == 11 * 1024**2
+        assert found.version is not None
+        assert found.version.rstrip('"').endswith("-3"), "three parts"
+
+    def test_removing_a_prefix_takes_all_below_and_no_neighbour(self, bucket: str) -> None:
+        storage = Storage.at(f"{bucket}/out")
+        for key in ("c/q/r1/a.tif", "c/q/r1/b.tif", "c/q/r10/a.tif"):
+            self.publish(storage, key, "x")
+        assert storage.remove_prefix("c/q/r1/") == 2
+        assert storage.remove_prefix("c/q/r1") == 0
+        assert [stored.name for stored in storage.listed("")] == ["c/q/r10/a.tif"]
+        storage.remove(Stored("c/q/r10/a.tif", 1))
+        storage.remove(Stored("c/q/r10/a.tif", 1))
+        assert list(storage.listed("")) == []
+
+    @pytest.mark.parametrize("key", ["", "../x", "a//b", "a/.hidden"])
+    def test_a_key_cannot_name_another_place(self, key: str, bucket: str) -> None:
+        storage = Storage.at(f"{bucket}/out")
+        for use in (storage.href, storage.found, storage.remove_prefix, lambda key: storage.attempt_path(key, 1, 1)):
+            with pytest.raises(ValueError, match="not a key"):
+                use(key)
+
+    def test_a_bucket_that_is_not_there(self, bucket: str) -> None:
+        with pytest.raises(TaskError) as caught:
+            self.publish(Storage.at(f"{bucket}-none/out"), KEY, "x")
+        assert caught.value.detail.code == "STORAGE_NOT_WRITABLE"
+
+    def test_public_base(self, bucket: str) -> None:
+        assert Storage.at(f"{bucket}/out", "https://data.example.org/x/").href("c/a.tif") == "https://data.example.org/x/c/a.tif"
+
+
+@pytest.mark.parametrize(
+    ("url", "environment"),
+    [
+        ("az://container", {"AZURE_STORAGE_ACCOUNT_NAME": "account", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5"}),
+        ("gs://bucket", {"GOOGLE_SKIP_SIGNATURE": "true"}),
+    ],
+)
+def test_other_stores_take_their_platforms_settings(url: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    object_store._store.cache_clear()
+    assert object_store._store(url)
+    object_store._store.cache_clear()
