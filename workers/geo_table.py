@@ -211,15 +211,21 @@ class GeoTableBuilder:
         table_name: str,
         schema: str = "geo",
         *,
+        column_map: Mapping[str, str] | None = None,
         indexes: Sequence[str] = (),
         comment: str | None = None,
+        readers: Sequence[str] = (),
     ) -> list[sql.Composed]:
-        """Everything that makes an empty table complete, in the order to execute it. `indexes` are columns of the table."""
+        """Everything that makes an empty table complete, in the order to execute it.
+
+        `column_map` gives names to columns of the source, `indexes` are columns of the table, `readers` are roles.
+        """
         layer = source if isinstance(source, LayerDescription) else LayerDescription.of_frame(source)
-        columns = self.name_columns(layer.columns)
+        columns = self.name_columns(layer.columns, column_map)
         return [
             self.create_table(columns, layer.geometry_type, table_name, schema, srid=layer.srid),
             *self.complete_table(columns, table_name, schema, indexes=indexes, comment=comment),
+            *(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(schema, table_name), sql.Identifier(reader)) for reader in readers),
         ]
 
     def create_table(

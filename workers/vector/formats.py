@@ -90,6 +90,8 @@ _ESRI = re.compile(rb'"(geometryType"\s*:\s*"esriGeometry|spatialReference"\s*:\
 _LINES = re.compile(rb"\s*\x1e|\s*\{[^\n]*\}\s*\n\s*[\x1e{]")
 _MIF = re.compile(rb"version\s+[0-9]+\s*\r?\n\s*charset\s", re.IGNORECASE)
 _TAB = re.compile(rb"!table\r?\n!version\s+[0-9]+", re.IGNORECASE)
+_OTHER_TABLES = re.compile(rb"isseamless|create\s+view|open\s+table", re.IGNORECASE)
+"""In a TAB file: it is made of others, anywhere on the disk."""
 _DXF = re.compile(rb"(\s*999\r?\n[^\n]*\n)*\s*0\r?\n\s*SECTION\r?\n\s*2\r?\n")
 
 
@@ -117,6 +119,8 @@ def _text(head: bytes, *, whole: bool) -> Format | None:
     if text.startswith(b"<"):
         root = markup.root(head)
         return None if root is None else {"kml": Format.KML, "gpx": Format.GPX, "gml": Format.GML}[root]
+    if _TAB.match(text) and (not whole or _OTHER_TABLES.search(text)):
+        return None
     for pattern, kind in ((_TAB, Format.MAPINFO_TAB), (_MIF, Format.MAPINFO_MIF), (_DXF, Format.DXF)):
         if pattern.match(text):
             return kind

@@ -18,6 +18,7 @@ _OPTIONS = {
     "OGR_ARROW_MEM_LIMIT": BATCH_BYTES,
     # References out of a GML or KML file are left as they are.
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    "GML_DOWNLOAD_SCHEMA": "NO",
     "LIBKML_RESOLVE_STYLE": "NO",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
     # A table of an SQLite file may not stand for another file, nor load a library.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow as pa
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
@@ -29,6 +32,9 @@ _PARTS: dict[Format, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Files of the same name that belong to a format's own: needed, and looked for."""
 _DATASETS = {*formats.EXTENSIONS, ".xml"}
 """.xml may be GML; whether it is, its content says."""
+_MODULE = re.compile(r"\bUSING\s+[\"'`\[]?(\w+)", re.IGNORECASE)
+_INDEXES = {"rtree", "rtree_i32", "fts3", "fts4", "fts5", "virtualspatialindex", "virtualelementary", "virtualknn", "virtualknn2"}
+"""Modules whose tables hold nothing but what is in the file."""
 _UNREADABLE = (CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError, pa.ArrowException)
 
 
@@ -100,6 +106,8 @@ def open_dataset(storage: Storage, source_path: str, roots: Sequence[str], layer
     with ExitStack() as stack:
         source = stack.enter_context(storage.open_source(source_path, roots, folders=True))
         dataset = _one_of_many(source, layer) if source.archive is not None or source.folder else _plain(source)
+        if dataset.format in (Format.GEOPACKAGE, Format.SPATIALITE):
+            _require_own_tables(dataset)
         yield dataset if dataset.format is not Format.GML else stack.enter_context(_aside(dataset))
 
 
@@ -148,6 +156,23 @@ def _main(source: Source, found: list[Path]) -> list[Path]:
         return found
     first = next((name for name in source.archive.names if name.lower().endswith(".kml")), None) if source.archive else None
     return [file for file in found if first is not None and file.as_posix().endswith(f"/{first}")]
+
+
+def _require_own_tables(dataset: Dataset) -> None:
+    """Refuse an SQLite file with tables that are not in it: a virtual table may stand for any file of this machine."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(dataset.path))}?mode=ro", uri=True)) as connection:
+            virtual = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'").fetchall()
+    except sqlite3.DatabaseError:
+        # Broken; GDAL says how.
+        return
+    for name, statement in virtual:
+        module = _MODULE.search(statement)
+        if module is None or module[1].lower() not in _INDEXES:
+            raise TaskError(
+                "SOURCE_REFUSED", f"{dataset.name} has a virtual table, {name}, which is not in the file", category="data",
+                field="source_path", value=dataset.name, remediation="Copy the layers to a new GeoPackage",
+            )  # fmt: skip
 
 
 @contextmanager

@@ -197,3 +197,47 @@ def test_reserved_words_and_quotes_are_only_names() -> None:
     assert '"geo"."order"' in text
     assert '"select" text' in text
     assert '"x___drop_table_y____" text' in text
+
+
+def test_a_table_made_without_the_engine_is_complete(module_database: Database, frame: gpd.GeoDataFrame) -> None:
+    with module_database.connect("worker", autocommit=False) as connection:
+        for statement in ARCGIS.create_complete_ddl(
+            frame, "alone", column_map={"Name %s": "title"}, indexes=["title"], comment="x", readers=["geomill_reader"]
+        ):
+            connection.execute(statement)
+        indexes = connection.execute(
+            """
+            SELECT i.relname, a.amname FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN pg_am AS a ON a.oid = i.relam
+             WHERE x.indrelid = 'geo.alone'::regclass
+            """
+        ).fetchall()
+        assert dict(indexes) == {
+            "alone_pkey": "btree", "idx_alone_shape": "gist", "idx_alone_stac_item_id": "btree", "idx_alone_stac_collection_id": "btree",
+            "idx_alone_etl_job_id": "btree", "idx_alone_created_at": "btree", "idx_alone_title": "btree",
+        }  # fmt: skip
+        connection.execute("INSERT INTO geo.alone (title, updated_at) VALUES ('a', '2000-01-01')")
+        connection.execute("UPDATE geo.alone SET title = 'b'")
+        [row] = connection.execute("SELECT objectid, updated_at > created_at - interval '1 hour', title FROM geo.alone").fetchall()
+        assert row == (1, True, "b")
+        [facts] = connection.execute(
+            """
+            SELECT has_table_privilege('geomill_reader', 'geo.alone', 'SELECT'),
+                   has_table_privilege('geomill_reader', 'geo.alone', 'INSERT'),
+                   obj_description('geo.alone'::regclass), (SELECT tgname FROM pg_trigger WHERE tgrelid = 'geo.alone'::regclass),
+                   (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = 'geo.alone'::regclass AND a.attnum > 0
+                       AND a.attname <> 'shape' AND col_description(a.attrelid, a.attnum) IS NULL)
+            """
+        ).fetchall()
+        assert facts == (True, False, "x", "trg_alone_updated_at", 0)
+        connection.rollback()
+
+
+@given(st.lists(st.text(max_size=70), max_size=8), st.data())
+def test_wanted_names_are_the_names_and_the_others_make_way(names: list[str], data: st.DataObject) -> None:
+    distinct = [name for name in set(names) if names.count(name) == 1]
+    chosen = data.draw(st.lists(st.sampled_from(distinct), unique=True)) if distinct else []
+    wanted = {name: f"wanted_{number}" for number, name in enumerate(chosen)}
+    columns = BUILDER.name_columns(text_columns(*names), wanted)
+    assert [column.original for column in columns] == names
+    assert len({column.name for column in columns}) == len(names)
+    assert all(column.name == wanted[column.original] for column in columns if column.original in wanted)
