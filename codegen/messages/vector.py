@@ -83,6 +83,14 @@ class VectorPlan(Message):
     warnings: list[dict[str, Any]] = Field(default_factory=list, description="What the client should know")
 
 
+class RejectFile(Message):
+    """A file of what was rejected."""
+
+    href: str = Field(description="Where it is")
+    media_type: str = Field(description="text/csv or application/geo+json")
+    size: int = Field(ge=0, description="Bytes")
+
+
 class VectorReport(Message):
     """What finish reports of the table: the key `vector` of the job's result, which the catalogue job receives."""
 
@@ -101,6 +109,7 @@ class VectorReport(Message):
     removed: int | None = Field(default=None, ge=0, description="Rows of an earlier revision of the request that went; NULL before they are published")
     read: int = Field(ge=0, description="Features read: rows + rejected")
     rejected: int = Field(ge=0, description="Features that became no row")
+    reject_files: list[RejectFile] = Field(default_factory=list, description="What became no row, and why")
     repaired: int = Field(ge=0, description="Invalid geometries made valid")
     bbox: list[float] = Field(min_length=4, max_length=4, description="West, south, east, north in EPSG:4326")
     columns: list[PlannedColumn] = Field(description="The source's columns, in its order")

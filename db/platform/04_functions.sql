@@ -2252,6 +2252,41 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.record_submission(text, text, text, boolean) TO geomill_api;
 
+-- platform.recorded_rejects: the rejects that a running task's job has recorded, a page at a time: what a worker makes files of.
+--
+-- Guarantees  Only the current attempt of a running task reads, and only its own job's. The next page has after => the last row's
+--             reject_id.
+-- Locks       none.
+-- Errors      GM409 stale attempt.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.recorded_rejects(task_id bigint, attempt integer, after bigint, limit_rows integer)
+RETURNS TABLE (reject_id bigint, source varchar, source_row bigint, code varchar, reason text, properties jsonb)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job app.jobs;
+BEGIN
+    SELECT j.* INTO job
+      FROM app.tasks AS t
+      JOIN app.stages AS s ON s.stage_id = t.stage_id
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+     WHERE t.task_id = recorded_rejects.task_id AND t.attempt = recorded_rejects.attempt AND t.status = 'processing'::app.task_status;
+    IF NOT FOUND THEN
+        PERFORM app.raise_stale(recorded_rejects.task_id, recorded_rejects.attempt);
+    END IF;
+    RETURN QUERY
+    SELECT r.reject_id, r.source, r.source_row, r.code, r.reason, r.properties
+      FROM platform.rejects AS r
+     WHERE r.request_id = job.platform_request_id AND r.revision = job.revision AND r.job_id = job.job_id
+       AND r.reject_id > coalesce(recorded_rejects.after, 0)
+     ORDER BY r.reject_id
+     LIMIT recorded_rejects.limit_rows;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.recorded_rejects(bigint, integer, bigint, integer) TO geomill_worker;
+
 -- platform.recover_from_wipe: the engine's tables were made anew, and every job is gone: what platform owes is taken up again.
 --
 --   requests that were pending or processing   end as failed, retryable; their clients are told
@@ -4098,7 +4133,7 @@ AS $$
          CROSS JOIN LATERAL jsonb_each(coalesce(r.endpoints, '{}')) AS e
          CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE jsonb_build_array(e.value) END)
                             WITH ORDINALITY AS h (href, position)
-         WHERE e.key IN ('cog', 'mosaic', 'data')
+         WHERE e.key IN ('cog', 'mosaic', 'data', 'rejects')
     ), items AS (
         SELECT format('/collections/%s/items/%s', f.collection, i.id) AS path
           FROM request AS r

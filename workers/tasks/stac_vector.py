@@ -9,7 +9,7 @@ import psycopg
 import pystac
 from psycopg.types.json import Jsonb
 
-from codegen.messages.vector import VectorCatalogParameters, VectorReport
+from codegen.messages.vector import RejectFile, VectorCatalogParameters, VectorReport
 from workers import footprint, stac
 from workers.context import Completed, Task
 from workers.errors import TaskError
@@ -45,6 +45,7 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
             {
                 "endpoints": {
                     "table": report.table,
+                    **({"rejects": [file.href for file in report.reject_files]} if report.reject_files else {}),
                     "stac_item": stac.item_path(wanted.stac_collection, item["id"]),
                     "stac_collection": stac.collection_path(wanted.stac_collection),
                 },
@@ -110,9 +111,19 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
             **({"geomill:source_crs_wkt": source.crs_wkt} if source.crs_wkt else {}),
         },
         # No host and no database: those are the reader's own connection's.
-        assets={"table": pystac.Asset(href=f"postgresql:///?table={report.table}", title=f"Table {report.table}", roles=["data"])},
-        extensions=[stac.PROJECTION, stac.TABLE],
+        assets={
+            "table": pystac.Asset(href=f"postgresql:///?table={report.table}", title=f"Table {report.table}", roles=["data"]),
+            **{f"rejects_{file.href.rpartition('.')[2]}": _rejects(file) for file in report.reject_files},
+        },
+        extensions=[stac.PROJECTION, stac.TABLE, *([stac.FILE] if report.reject_files else [])],
     )
+
+
+def _rejects(file: RejectFile) -> pystac.Asset:
+    return pystac.Asset(
+        href=file.href, title="What was rejected, and why", media_type=file.media_type, roles=["metadata"],
+        extra_fields={"file:size": file.size},
+    )  # fmt: skip
 
 
 def _columns(report: VectorReport) -> list[dict[str, str]]:

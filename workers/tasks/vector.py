@@ -19,7 +19,7 @@ from workers.context import Completed, Task
 from workers.errors import TaskError
 from workers.geo_table import GeoTableBuilder
 from workers.registry import handles
-from workers.vector import crs, decide, keys, load, publish, reading
+from workers.vector import crs, decide, keys, load, publish, reading, reject_files
 from workers.vector import reports as words
 from workers.vector.alterations import Alterations
 from workers.vector.formats import Format
@@ -123,6 +123,7 @@ def finish(task: Task[IngestVectorParameters]) -> Completed:
             rows=held.rows,
             read=total.read,
             rejected=total.rejected,
+            reject_files=reject_files.publish(task, connection) if total.rejected else [],
             repaired=total.repaired,
             bbox=held.bbox,
             columns=decided.columns,

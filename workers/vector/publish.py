@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -123,7 +123,9 @@ def swap(
     """Put the complete table in the place of the published one, and let its client read it."""
     # An operator may take the task up long after its request has ended and its leftovers were discarded.
     require_staging(connection, staging)
+    grants = []
     if writable(connection, table, mark, mode) is not None:
+        grants = _grants(connection, table)
         _drop(connection, table, check)
     taken = _taken(connection, named_after(table, indexed))
     for statement in rename_statements(indexed, staging, table, SCHEMA, taken=taken):
@@ -137,6 +139,27 @@ def swap(
     name = sql.Identifier(SCHEMA, table)
     connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{words.replace(chr(0), '')}\n\n{mark}")))
     connection.execute(sql.SQL("GRANT SELECT ON {} TO {}, {}").format(name, sql.Identifier(client_role), sql.Identifier(READER)))
+    for privilege, grantee, option in grants:
+        grant = sql.SQL("GRANT {} ON {} TO {}{}").format(sql.SQL(privilege), name, grantee, sql.SQL(option))
+        connection.execute(grant)
+
+
+def _grants(connection: psycopg.Connection[Any], table: str) -> list[tuple[LiteralString, sql.Composable, LiteralString]]:
+    """Who else may do what with a table: what an administrator granted outlives the table that is replaced."""
+    rows = connection.execute(
+        """
+        SELECT a.privilege_type, r.rolname, a.is_grantable
+          FROM pg_catalog.pg_class AS c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+          LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+         WHERE c.relnamespace = %s::regnamespace AND c.relname = %s AND a.grantee <> c.relowner
+         ORDER BY 1, 2
+        """,
+        (SCHEMA, table),
+    ).fetchall()
+    return [
+        (privilege, sql.SQL("PUBLIC") if role is None else sql.Identifier(role), " WITH GRANT OPTION" if is_grantable else "")
+        for privilege, role, is_grantable in rows
+    ]
 
 
 def writable(connection: psycopg.Connection[Any], table: str, mark: Mark, mode: str) -> Mark | None:
