@@ -1,6 +1,6 @@
 """python -m codegen: models to SQL to database.
 
-generate [--check]   write db/app, db/platform and docs/schema; --check only says what is stale (exit status 1)
+generate [--check]   write db/app, db/platform and docs/schema, docs/reference; --check only says what is stale (exit status 1)
 docs                 write docs/schema alone
 plan                 the steps from the database to the models, with locks, hazards and the way back (exit status 2 if there are any)
 deploy               carry the plan out; without one, plan and carry out

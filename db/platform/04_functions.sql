@@ -715,7 +715,7 @@ BEGIN
     ELSIF overwrite AND (ended_badly OR NOT word_for_word) THEN
         revise := true;
     ELSIF ended_badly THEN
-        warnings := warnings || platform.warning('REQUEST_' || upper(existing.status::text),
+        warnings := warnings || platform.warning(CASE existing.status WHEN 'failed'::platform.request_status THEN 'REQUEST_FAILED' ELSE 'REQUEST_CANCELLED' END,
             format('request %s is %s; submitting it again does not start it again', existing.request_id, existing.status),
             format('use platform.retry_request(%L), or submit with processing_config.overwrite true', existing.request_id));
     ELSIF overwrite THEN
