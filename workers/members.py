@@ -20,7 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from codegen.messages.raster import ProcessCollectionParameters
 from codegen.messages.raster_report import Kind, Warned
-from workers import raster_item, raster_kind, raster_report, raster_source
+from workers import raster_crs, raster_item, raster_kind, raster_source
 from workers.errors import TaskError
 from workers.raster_kind import Guess, Values
 from workers.raster_report import Check
@@ -31,8 +31,16 @@ _SAMPLE_SIDE = 256
 _NAMED = 10
 
 
-Likeness = tuple[int, str, str]
-"""What members agree in or not: number of bands, type of their values, CRS."""
+@dataclass(frozen=True)
+class Likeness:
+    """What members agree in or not."""
+
+    bands: int
+    type: str
+    crs: str
+    resolution: str
+    kind: str | None
+    """As the header says it; None where only the pixels would, which differ from tile to tile."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,14 @@ class Header:
     bands: int
     data_type: str
     crs: str
+    resolution: str
+    shown: Kind | None
     guess: Guess | None
+
+    @property
+    def likeness(self) -> Likeness:
+        """What is compared."""
+        return Likeness(self.bands, self.data_type, self.crs, self.resolution, self.shown)
 
 
 @dataclass(frozen=True)
@@ -102,7 +117,9 @@ def likeness_of(item: Mapping[str, Any]) -> Likeness:
     """What must agree, of a member that was published before: the COG's own bands, without an alpha band that was added."""
     bands = item["assets"][raster_item.ASSET]["bands"]
     own = [band for band in bands if band["name"] != "alpha"] or bands
-    return len(own), own[0]["data_type"], item["properties"].get("proj:code") or item["properties"].get("proj:wkt2", "unknown")
+    properties = item["properties"]
+    crs = properties.get("proj:code") or properties.get("proj:wkt2", "unknown")
+    return Likeness(len(own), own[0]["data_type"], crs, _resolution(properties["proj:transform"]), None)
 
 
 def disagreements(found: Sequence[Header], *, reprojected: bool, kept: Sequence[Likeness] = ()) -> list[str]:
@@ -110,20 +127,25 @@ def disagreements(found: Sequence[Header], *, reprojected: bool, kept: Sequence[
 
     `kept` are those that were published before and stay: among them and the new ones it is counted what is usual.
     """
-    likeness = [(one.bands, one.data_type, "" if reprojected else one.crs) for one in found]
-    among = [*likeness, *((bands, data_type, "" if reprojected else crs) for bands, data_type, crs in kept)]
-    usual = Counter(among).most_common(1)[0][0] if among else None
+    compared = {"bands": "bands", "type": "type", "kind": "kind"} | ({} if reprojected else {"crs": "CRS", "resolution": "resolution"})
+    among = [*(one.likeness for one in found), *kept]
+    usual = {key: _most([getattr(one, key) for one in among]) for key in compared}
     said = []
-    for one, (bands, data_type, crs) in zip(found, likeness, strict=True):
-        if usual is None or (bands, data_type, crs) == usual:
-            continue
+    for one in found:
         differs = [
-            f"{what} {value} instead of {most}"
-            for what, value, most in (("bands", bands, usual[0]), ("type", data_type, usual[1]), ("CRS", crs, usual[2]))
-            if value != most
+            f"{word} {value} instead of {usual[key]}"
+            for key, word in compared.items()
+            if (value := getattr(one.likeness, key)) is not None and usual[key] not in (None, value)
         ]
-        said.append(f"{PurePosixPath(one.source_path).name}: {', '.join(differs)}")
+        if differs:
+            said.append(f"{PurePosixPath(one.source_path).name}: {', '.join(differs)}")
     return said
+
+
+def _most(values: Sequence[Any]) -> Any:
+    """The value that most have, None where none has one."""
+    there = Counter(value for value in values if value is not None)
+    return there.most_common(1)[0][0] if there else None
 
 
 def decided_kind(found: Sequence[Header]) -> Guess | None:
@@ -148,10 +170,23 @@ def _header(storage: Storage, wanted: ProcessCollectionParameters, source_path: 
     with storage.open_source(source_path, wanted.source_roots, check=check) as source:
         path = raster_source.find(source, source_path)
         with raster_source.opened(path, source.name) as dataset:
-            guess = raster_kind.from_header(dataset)
+            guess = from_header = raster_kind.from_header(dataset)
             if guess is None and sample:
                 guess = _sampled(dataset, source.name)
-            return Header(source_path, dataset.count, dataset.dtypes[0], _crs(dataset, wanted.source_crs), guess)
+            return Header(
+                source_path,
+                bands=dataset.count,
+                data_type=dataset.dtypes[0],
+                crs=_crs(dataset, wanted.source_crs),
+                resolution=_resolution(dataset.transform),
+                shown=None if from_header is None else from_header.kind,
+                guess=guess,
+            )
+
+
+def _resolution(transform: Sequence[float]) -> str:
+    """The size of a pixel in units of the CRS, as far as it matters: tiles of one series are not cut to the last digit."""
+    return f"{abs(transform[0]):.3g} x {abs(transform[4]):.3g}"
 
 
 def _sampled(dataset: Any, name: str) -> Guess | None:
@@ -177,7 +212,7 @@ def _crs(dataset: Any, requested: str | None) -> str:
         crs = CRS.from_wkt(dataset.crs.to_wkt())
     except (CRSError, RasterioError):
         return "unknown"
-    return raster_report.crs_code(crs) or crs.to_wkt()
+    return raster_crs.code(crs) or crs.to_wkt()
 
 
 def _is_sidecar(path: str) -> bool:

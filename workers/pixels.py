@@ -118,6 +118,7 @@ class Statistics:
     minimum: float | None = None
     maximum: float | None = None
     not_finite: int = 0
+    infinite: int = 0
     _mean: float = 0.0
     _squares: float = 0.0
     _counts: NDArray[np.int64] | None = field(default=None, repr=False)
@@ -126,7 +127,8 @@ class Statistics:
         """Take the pixels of a window."""
         self.pixels += band.size
         if band.dtype.kind == "f" and mask is not None:
-            self.not_finite += int(band.size - np.count_nonzero(np.isfinite(band)))
+            self.not_finite += (missing := int(band.size - np.count_nonzero(np.isfinite(band))))
+            self.infinite += int(np.count_nonzero(np.isinf(band))) if missing else 0
         values = band.ravel() if mask is None else band[mask]
         if values.size == 0:
             return

@@ -27,6 +27,7 @@ _ELEVATION = re.compile(
 _INDEX = re.compile(r"(?<![a-z])(ndvi|evi|evi2|savi|msavi|gndvi|ndwi|mndwi|ndmi|nbr|ndre|ndbi|vegetation index)(?![a-z])")
 _INDEX_RANGE = 1.5
 _INDEX_OF_INTEGERS = 10_000.0
+_BEYOND_MEASURE = 1e30
 _EARTH_RELIEF = (-12_000.0, 9_000.0)
 
 
@@ -89,6 +90,18 @@ def from_values(dataset: Any, values: Values, names: Sequence[str]) -> Guess:
     ):
         return Guess("categorical", f"it has {len(distinct)} distinct integers")
     return _measured(values, names, "its values are integers, and many")
+
+
+def absurd(kind: Kind, minimum: float, maximum: float) -> str | None:
+    """Why a band of this kind cannot have such values; None where it may."""
+    if max(abs(minimum), abs(maximum)) > _BEYOND_MEASURE:
+        return "which nothing measures"
+    low, high = _EARTH_RELIEF
+    if kind == "dem" and (minimum < low or maximum > high):
+        return f"and the relief of the Earth lies between {low:g} and {high:g} metres"
+    if kind == "vegetation_index" and max(abs(minimum), abs(maximum)) > _INDEX_OF_INTEGERS:
+        return f"and an index lies within {_INDEX_OF_INTEGERS:g}, in ten thousandths"
+    return None
 
 
 def names_of(dataset: Any, file_name: str) -> list[str]:

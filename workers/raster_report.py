@@ -12,11 +12,9 @@ import math
 import warnings as python_warnings
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -24,7 +22,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from codegen.messages.raster_report import Band, Grid, Nodata, RasterReport, SourceFile, Warned
 from codegen.messages.request import RasterOptions
-from workers import pixels, raster_kind, raster_source
+from workers import pixels, raster_crs, raster_doubts, raster_kind, raster_source
 from workers.errors import TaskError
 from workers.footprint import Footprint, NoFootprintError, of_grid
 from workers.raster_kind import Guess, Values
@@ -32,8 +30,6 @@ from workers.raster_kind import Guess, Values
 _EARTH_RADIUS = 6_378_137.0
 _MULTIHASH_SHA256 = "1220"
 _DIGEST_CHUNK = 4 * 1024**2
-_SUSPECTED_NODATA = (-9999.0, -99999.0, -32768.0, -32767.0, -3.4028234663852886e38, -1.7976931348623157e308)
-_NEARLY_EMPTY_PERCENT = 1.0
 
 
 Check = Callable[[], None]
@@ -52,8 +48,8 @@ def examine(path: Path, name: str, options: RasterOptions, source_crs: str | Non
             if nodata is None and any(band.not_finite for band in statistics):
                 nodata, nodata_from = math.nan, "pixels"
             _holds_something(statistics, name)
-            _doubts(dataset, statistics, nodata, crs, warned)
             guess = _kind(dataset, name, options, statistics, kind)
+            warned += raster_doubts.of(dataset, statistics, nodata, crs, guess.kind)
             grid = grid_of(dataset, crs)
             footprint = footprint_of(grid, crs, name)
             report = RasterReport(
@@ -106,24 +102,12 @@ def checksum(path: Path, check: Check) -> str:
     return _MULTIHASH_SHA256 + digest.hexdigest()
 
 
-def crs_code(crs: CRS) -> str | None:
-    """authority:code of a CRS, if a registry knows it."""
-    return _code_of(crs.to_wkt())
-
-
-@lru_cache(maxsize=256)
-def _code_of(wkt: str) -> str | None:
-    """Cached, for a search through the whole registry takes a while, and the members of a collection share their CRS."""
-    authority = CRS.from_wkt(wkt).to_authority()
-    return None if authority is None else ":".join(authority)
-
-
 def grid_of(dataset: Any, crs: CRS) -> Grid:
     """Where the pixels of an open raster lie."""
     return Grid(
         width=dataset.width,
         height=dataset.height,
-        crs=crs_code(crs),
+        crs=raster_crs.code(crs),
         crs_wkt=crs.to_wkt(),
         transform=[float(value) for value in dataset.transform[:6]],
         bounds=[float(value) for value in _ordered(dataset.bounds)],
@@ -200,7 +184,7 @@ def _placed(dataset: Any, name: str, requested: str | None) -> tuple[CRS, Litera
     if requested is not None and not in_file.equals(_crs_named(requested, "source_crs"), ignore_axis_order=True):
         raise TaskError(
             "CRS_CONFLICT",
-            f"{name} is in {crs_code(in_file) or in_file.name}, but source_crs says {requested}",
+            f"{name} is in {raster_crs.code(in_file) or in_file.name}, but source_crs says {requested}",
             category="user",
             field="source_crs",
             value=requested,
@@ -327,41 +311,6 @@ def _holds_something(statistics: list[pixels.Statistics], name: str) -> None:
     if not any(band.valid for band in statistics):
         raise _refused(
             "RASTER_ALL_NODATA", f"{name} holds no data: every pixel of every band is nodata or masked", "Check nodata and the file"
-        )
-
-
-def _doubts(dataset: Any, statistics: list[pixels.Statistics], nodata: float | None, crs: CRS, warned: list[Warned]) -> None:
-    for index, band in enumerate(statistics, start=1):
-        if not band.valid:
-            warned.append(
-                Warned(code="BAND_ALL_NODATA", message=f"band {index} holds no data", remediation="Leave the band out of the file")
-            )
-        elif band.valid_percent < _NEARLY_EMPTY_PERCENT:
-            warned.append(
-                Warned(code="BAND_NEARLY_EMPTY", message=f"band {index} holds data in {band.valid_percent:.3g} % of its pixels only")
-            )
-    if nodata is None:
-        with np.errstate(over="ignore"):
-            suspects = {
-                float(np.dtype(dataset.dtypes[0]).type(value)) for value in _SUSPECTED_NODATA if pixels.can_hold(value, dataset.dtypes[0])
-            }
-        for index, band in enumerate(statistics, start=1):
-            if band.minimum in suspects and (band.maximum or 0) > (band.minimum or 0):
-                warned.append(
-                    Warned(
-                        code="NODATA_MISSING",
-                        message=f"{band.minimum:g} is the least value of band {index} and looks like nodata that is not declared",
-                        remediation=f"Give nodata {band.minimum:g}",
-                    )
-                )
-                break
-    if dataset.transform.e > 0:
-        warned.append(Warned(code="SOUTH_UP", message="the first row is the southernmost, which some readers show upside down"))
-    if dataset.subdatasets:
-        warned.append(Warned(code="SEVERAL_IMAGES", message=f"the file holds {len(dataset.subdatasets)} images; the first is taken"))
-    if crs_code(crs) is None:
-        warned.append(
-            Warned(code="CRS_WITHOUT_CODE", message=f"no registry knows the coordinate reference system {crs.name}; it is kept as WKT")
         )
 
 

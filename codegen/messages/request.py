@@ -103,6 +103,6 @@ class RasterConfig(CommonConfig, RasterOptions):
 class CollectionConfig(CommonConfig, RasterOptions):
     """processing_config of a collection request."""
 
-    homogeneity: Literal["strict", "warn", "ignore"] = Field(default="strict", description="Whether members must agree in bands, data type and CRS")
+    homogeneity: Literal["strict", "warn", "ignore"] = Field(default="strict", description="Whether members must agree in bands, data type, kind, CRS and resolution")
     mode: Literal["replace", "append"] = Field(default="replace", description="Whether a new revision's members take the place of all that the request published, or are added to them; one of the same name is replaced")
     on_item_error: Literal["fail", "continue"] = Field(default="continue", description="What a member that cannot be converted means to the others")

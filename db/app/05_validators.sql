@@ -2259,7 +2259,7 @@ AS $$
   },
   "homogeneity": {
    "default": "strict",
-   "description": "Whether members must agree in bands, data type and CRS",
+   "description": "Whether members must agree in bands, data type, kind, CRS and resolution",
    "enum": [
     "strict",
     "warn",
@@ -2695,7 +2695,7 @@ AS $$
   },
   "homogeneity": {
    "default": "strict",
-   "description": "Whether members must agree in bands, data type and CRS",
+   "description": "Whether members must agree in bands, data type, kind, CRS and resolution",
    "enum": [
     "strict",
     "warn",

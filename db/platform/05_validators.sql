@@ -1053,7 +1053,7 @@ AS $$
   },
   "homogeneity": {
    "default": "strict",
-   "description": "Whether members must agree in bands, data type and CRS",
+   "description": "Whether members must agree in bands, data type, kind, CRS and resolution",
    "enum": [
     "strict",
     "warn",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rasterio.transform import from_origin
 
 from codegen.messages.raster import ProcessCollectionParameters
 from tests.py.raster.conftest import MakeRaster, noise, ramp
@@ -81,6 +82,18 @@ def test_members_that_agree(folder: Path, make_raster: MakeRaster) -> None:
     for index in range(3):
         make_raster(noise((20, 20), "uint16", 0, 9000, seed=index), f"{index}.tif")
     assert members.disagreements(opened(folder), reprojected=False) == []
+
+
+def test_members_of_another_resolution_or_kind(folder: Path, make_raster: MakeRaster) -> None:
+    for index in range(3):
+        make_raster(noise((3, 20, 20), "uint8"), f"{index}.tif", photometric="RGB")
+    make_raster(noise((3, 20, 20), "uint8"), "coarse.tif", photometric="RGB", transform=from_origin(500_000, 4_500_000, 20, 20))
+    make_raster(noise((3, 20, 20), "uint8"), "nearly.tif", photometric="RGB", transform=from_origin(500_000, 4_500_000, 10.0001, 10))
+    make_raster(noise((3, 20, 20), "uint8"), "plain.tif", photometric="MINISBLACK")
+    found = opened(folder)
+    odd = ["coarse.tif: resolution 20 x 20 instead of 10 x 10", "plain.tif: kind multispectral instead of rgb"]
+    assert sorted(members.disagreements(found, reprojected=False)) == odd
+    assert members.disagreements(found, reprojected=True) == odd[1:], "whoever reprojects makes the resolutions alike"
 
 
 def test_members_that_differ_are_named_with_the_difference(folder: Path, make_raster: MakeRaster) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ import rasterio
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
+from rasterio.rpc import RPC
+from rasterio.transform import from_origin
 
 from codegen.messages.raster_report import RasterReport
 from codegen.messages.request import RasterOptions
 from tests.py.raster.conftest import AT, MakeRaster, noise, ramp
 from tests.py.support.samples import sample
+from workers import raster_source
 from workers.errors import TaskCancelled, TaskError
 from workers.raster_report import examine
+from workers.storage import Storage
 
 
 def report_on(path: Path, source_crs: str | None = None, **options: Any) -> RasterReport:
@@ -209,6 +214,91 @@ def test_band_names_must_fit(make_raster: MakeRaster) -> None:
 def test_nodata_that_cannot_be(in_file: float | None, requested: float, code: str, make_raster: MakeRaster) -> None:
     path = make_raster(noise((20, 20), "uint8"), nodata=in_file)
     assert refusal(path, nodata=requested).detail.code == code
+
+
+def holed(value: float, shape: tuple[int, int] = (40, 30)) -> Any:
+    """A ramp with one pixel of another value."""
+    data = ramp(*shape)
+    data[0, 0] = value
+    return data
+
+
+def only_some(share: float) -> Any:
+    """Two bands, of which the second holds data in a share of its pixels."""
+    data = np.ones((2, 100, 100), "uint8")
+    data[1] = 0
+    data[1].flat[: int(10_000 * share)] = 1
+    return data
+
+
+def colours_twice(dataset: Any) -> None:
+    dataset.colorinterp = [ColorInterp.red, ColorInterp.red, ColorInterp.blue]
+
+
+def second_page(path: Path) -> None:
+    with rasterio.open(path) as first:
+        profile, data = first.profile, first.read()
+    with rasterio.open(path, "w", **profile | {"APPEND_SUBDATASET": "YES"}) as second:
+        second.write(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "options", "code"),
+    [
+        pytest.param(holed(-9999), {}, {}, "NODATA_MISSING", id="undeclared nodata"),
+        pytest.param(ramp(dtype="uint16"), {"nodata": 500}, {}, "NODATA_INSIDE_RANGE", id="nodata in the midst of the values"),
+        pytest.param(holed(math.nan), {"nodata": -9999}, {}, "NAN_BESIDE_NODATA", id="NaN beside nodata"),
+        pytest.param(holed(math.inf), {}, {}, "INFINITE_VALUES", id="infinity"),
+        pytest.param(holed(1e35), {}, {}, "ABSURD_VALUES", id="beyond measure"),
+        pytest.param(ramp() * 100, {}, {"kind": "dem"}, "ABSURD_VALUES", id="higher than any mountain"),
+        pytest.param(ramp() * 100, {}, {"kind": "vegetation_index"}, "ABSURD_VALUES", id="no index"),
+        pytest.param(only_some(0.0), {"nodata": 0}, {}, "BAND_ALL_NODATA", id="an empty band"),
+        pytest.param(only_some(0.005), {"nodata": 0}, {}, "BAND_NEARLY_EMPTY", id="a nearly empty band"),
+        pytest.param(noise((3, 20, 20), "uint8"), {"then": colours_twice}, {}, "COLOURS_REPEATED", id="red twice"),
+        pytest.param(ramp(), {"transform": from_origin(500_000, 4_500_000, 10, -10)}, {}, "SOUTH_UP", id="south up"),
+        pytest.param(ramp(), {"crs": "+proj=laea +lat_0=47.123 +lon_0=8.5"}, {}, "CRS_WITHOUT_CODE", id="a CRS of its own"),
+    ],
+)
+def test_what_is_doubtful_is_a_warning_and_strict_refuses_it(
+    data: Any, settings: dict[str, Any], options: dict[str, Any], code: str, make_raster: MakeRaster
+) -> None:
+    path = make_raster(data, **settings)
+    warnings = report_on(path, **options).warnings
+    assert [warning.code for warning in warnings] == [code]
+    assert warnings[0].message
+    error = refusal(path, strict=True, **options).detail
+    assert error.code == "STRICT_WARNINGS"
+    assert error.context is not None
+    assert [warning["code"] for warning in error.context["warnings"]] == [code]
+
+
+def test_a_file_of_several_images(make_raster: MakeRaster) -> None:
+    path = make_raster(ramp())
+    second_page(path)
+    assert [warning.code for warning in report_on(path).warnings] == ["SEVERAL_IMAGES"]
+
+
+def with_rpcs(dataset: Any) -> None:
+    one = [1.0, *[0.0] * 19]
+    dataset.rpcs = RPC(
+        height_off=0, height_scale=100, lat_off=45, lat_scale=1, line_den_coeff=one, line_num_coeff=one, line_off=20, line_scale=20,
+        long_off=5, long_scale=1, samp_den_coeff=one, samp_num_coeff=one, samp_off=15, samp_scale=15,
+    )  # fmt: skip
+
+
+def test_a_sensor_model_only(make_raster: MakeRaster) -> None:
+    assert refusal(make_raster(ramp(), crs=None, transform=None, then=with_rpcs)).detail.code == "RASTER_RPC_ONLY"
+
+
+def test_a_zip_of_several_rasters(folder: Path, make_raster: MakeRaster) -> None:
+    for name in ("a.tif", "b.tif"):
+        make_raster(ramp(), name)
+    with zipfile.ZipFile(folder / "both.zip", "w") as archive:
+        for name in ("a.tif", "b.tif"):
+            archive.write(folder / name, name)
+    with Storage.at(folder / "out").open_source(f"{folder}/both.zip", [str(folder)]) as source, pytest.raises(TaskError) as caught:
+        raster_source.find(source, "both.zip")
+    assert caught.value.detail.code == "SOURCE_AMBIGUOUS"
 
 
 def test_strict_turns_warnings_into_refusals(make_raster: MakeRaster) -> None:
