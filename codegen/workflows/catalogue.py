@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.messages.consistency import ConsistencyParameters
 from codegen.messages.discard import DiscardParameters, SupersededParameters
-from codegen.messages.h3 import BootstrapGridParameters
+from codegen.messages.h3 import BootstrapGridParameters, ZonalParameters
 from codegen.messages.hello_world import HelloWorldParameters
 from codegen.messages.raster import (
     ProcessCollectionParameters,
@@ -158,6 +158,17 @@ BOOTSTRAP_H3_GRID = JobType(
     ],
 )  # fmt: skip
 
+H3_ZONAL_STATISTICS = JobType(
+    name="h3_zonal_statistics",
+    description="What rasters or a table hold in each cell of a grid",
+    parameters=ZonalParameters,
+    stages=[
+        Stage(name="plan", task_type="h3_zonal_plan", max_runtime_seconds=900.0),
+        Stage(name="measure", task_type="h3_zonal_measure", fan_out=Each(path="$.parents[*]", of="previous"), max_runtime_seconds=3600.0, weight=8.0),
+        Stage(name="publish", task_type="h3_zonal_publish", max_runtime_seconds=3600.0),
+    ],
+)  # fmt: skip
+
 JOB_TYPES: list[JobType] = [
     HELLO_WORLD,
     INGEST_VECTOR,
@@ -175,6 +186,7 @@ JOB_TYPES: list[JobType] = [
     UNPUBLISH_COLLECTION,
     DELIVER_WEBHOOK,
     BOOTSTRAP_H3_GRID,
+    H3_ZONAL_STATISTICS,
 ]
 
 REQUEST_JOBS: dict[RequestType, list[JobType]] = {

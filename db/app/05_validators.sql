@@ -3265,6 +3265,201 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 
+-- app.validate_h3_zonal_statistics: whether a value is valid parameters, generated from codegen.messages.h3.ZonalParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_h3_zonal_statistics(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "Parameters of the job `h3_zonal_statistics`. A request gives them itself; an operator names the dataset and where it is.",
+ "properties": {
+  "h3": {
+   "additionalProperties": false,
+   "description": "What is measured",
+   "properties": {
+    "grid_id": {
+     "description": "The grid",
+     "maxLength": 50,
+     "minLength": 1,
+     "pattern": "^[a-z][a-z0-9_]*$",
+     "type": "string"
+    },
+    "resolution": {
+     "description": "H3 resolution to measure at; the grid has it",
+     "maximum": 8,
+     "minimum": 0,
+     "type": "integer"
+    },
+    "coarsest_resolution": {
+     "anyOf": [
+      {
+       "maximum": 8,
+       "minimum": 0,
+       "type": "integer"
+      },
+      {
+       "type": "null"
+      }
+     ],
+     "default": null,
+     "description": "Roll the sums up to this resolution, too, and to all between; default: none"
+    },
+    "weighting": {
+     "default": "center",
+     "description": "A pixel counts where its centre is, or by the share of it that is in the cell",
+     "enum": [
+      "center",
+      "area"
+     ],
+     "type": "string"
+    },
+    "bands": {
+     "default": [],
+     "description": "Bands to measure, from 1; default: all",
+     "items": {
+      "maximum": 1000,
+      "minimum": 1,
+      "type": "integer"
+     },
+     "maxItems": 100,
+     "type": "array"
+    },
+    "categories": {
+     "default": false,
+     "description": "Count each value of the bands, too",
+     "type": "boolean"
+    },
+    "attributes": {
+     "default": [],
+     "description": "Numeric columns of a table to add up; its rows are counted in any case",
+     "items": {
+      "maxLength": 63,
+      "minLength": 1,
+      "pattern": "^[a-z_][a-z0-9_]*$",
+      "type": "string"
+     },
+     "maxItems": 50,
+     "type": "array"
+    }
+   },
+   "required": [
+    "grid_id",
+    "resolution"
+   ],
+   "type": "object"
+  },
+  "endpoints": {
+   "additionalProperties": true,
+   "description": "Where the data is, as a request''s endpoints: table (geo.name), or cog (URL or key in the storage, or a list of them)",
+   "type": "object"
+  },
+  "dataset": {
+   "anyOf": [
+    {
+     "maxLength": 600,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Name of the dataset; default: that of the request''s item, after its client''s"
+  },
+  "request_id": {
+   "anyOf": [
+    {
+     "maxLength": 32,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Request that the statistics belong to"
+  },
+  "revision": {
+   "anyOf": [
+    {
+     "minimum": 1,
+     "type": "integer"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Its revision"
+  },
+  "client_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Its client"
+  },
+  "client_role": {
+   "anyOf": [
+    {
+     "maxLength": 63,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Login that may read them; none: every client may"
+  },
+  "stac_collection": {
+   "anyOf": [
+    {
+     "maxLength": 100,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "STAC collection of the dataset"
+  },
+  "stac_item_id": {
+   "anyOf": [
+    {
+     "maxLength": 600,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "STAC item of the dataset"
+  }
+ },
+ "required": [
+  "h3",
+  "endpoints"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+
 -- app.validate_submit_options: whether a value is valid options, generated from codegen.messages.submit.SubmitOptions.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.

@@ -19,4 +19,5 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.consistency",
     "workers.tasks.webhook",
     "workers.tasks.h3_grid",
+    "workers.tasks.h3_zonal",
 ]

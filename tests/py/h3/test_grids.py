@@ -12,7 +12,7 @@ import shapely
 from psycopg import sql
 
 from tests.conftest import StartWorkers
-from tests.py.h3.conftest import Run, outcome, submit
+from tests.py.h3.conftest import Bench, outcome, submit
 from tests.py.support.server import Database
 from tests.py.support.waiting import wait_for
 from workers.h3 import cells, grid_filter, natural_earth, overlay
@@ -93,11 +93,11 @@ LAKES = shapely.Polygon([(10, 40), (14, 40), (14, 44), (10, 44)], [[(11, 41), (1
 
 
 @pytest.fixture(scope="module")
-def grids(module_database: Database) -> Database:
-    with module_database.connect() as connection:
+def grids(bench: Bench) -> Bench:
+    with bench.database.connect() as connection:
         connection.execute("CREATE TABLE geo.lakes (geom geometry(MultiPolygon, 4326)); ALTER TABLE geo.lakes OWNER TO geomill_worker")
         connection.execute("INSERT INTO geo.lakes VALUES (ST_Multi(ST_GeomFromText(%s, 4326)))", (LAKES.wkt,))
-    return module_database
+    return bench
 
 
 @pytest.mark.parametrize(
@@ -109,40 +109,42 @@ def grids(module_database: Database) -> Database:
     ],
 )  # fmt: skip
 def test_a_grid_holds_the_librarys_cells(
-    name: str, cut: dict[str, Any], resolutions: list[int], containment: str, expected: Sequence[Any], grids: Database, run: Run
+    name: str, cut: dict[str, Any], resolutions: list[int], containment: str, expected: Sequence[Any], grids: Bench
 ) -> None:
     asked = {"grid_id": name, "resolutions": resolutions, "filter": cut, "containment": containment}
-    status, result, error = run("bootstrap_h3_grid", asked, on=grids)
+    status, result, error = grids.run("bootstrap_h3_grid", asked)
     assert (status, error) == ("completed", None)
     shapes = [part for one in expected for part in shapely.get_parts(shapely.from_wkb(one) if isinstance(one, bytes) else one)]
     for resolution in resolutions:
         wanted = by_library(shapes, resolution, containment)
-        assert stored(grids, name, resolution) == wanted
+        assert stored(grids.database, name, resolution) == wanted
         assert result["resolutions"][str(resolution)]["cells"] == len(wanted)
-    with grids.connect("admin") as admin:
+    with grids.database.connect("admin") as admin:
         rows = admin.execute(
             "SELECT m.checksum = h3.grid_checksum(m.grid_id, m.resolution, m.parent_resolution), m.library, f.definition ->> 'kind'"
             "  FROM h3.grid_metadata AS m JOIN h3.reference_filters AS f USING (filter_name) WHERE m.grid_id = %s",
             (name,),
         ).fetchall()
     assert rows == [(True, cells.library(), cut["kind"])] * len(resolutions)
-    assert outcome(grids, submit(grids, "bootstrap_h3_grid", asked))[0] == "completed", "asked again it is the same job, done"
+    assert outcome(grids.database, submit(grids.database, "bootstrap_h3_grid", asked))[0] == "completed", (
+        "asked again it is the same job, done"
+    )
 
 
-def test_what_lies_in_a_box_is_not_lost(grids: Database, run: Run) -> None:
+def test_what_lies_in_a_box_is_not_lost(grids: Bench) -> None:
     """Here GEOS loses the union of Canada and the United States."""
     asked = {"grid_id": "north", "resolutions": [2], "filter": {"kind": "countries", "countries": ["CAN", "USA"]}}
-    assert run("bootstrap_h3_grid", asked, on=grids)[0] == "completed"
-    with grids.connect("worker") as worker:
+    assert grids.run("bootstrap_h3_grid", asked)[0] == "completed"
+    with grids.database.connect("worker") as worker:
         for lat, lng in ((46.084, -102.396), (51.658, -104.948), (45.663, -103.771)):
             [box] = cells.surroundings(h3.latlng_to_cell(lat, lng, 2))
             assert shapely.area(grid_filter.inside(worker, "north", box)) == pytest.approx(box.area)
 
 
-def test_the_whole_world_with_land_marked_and_shapes(grids: Database, run: Run) -> None:
+def test_the_whole_world_with_land_marked_and_shapes(grids: Bench) -> None:
     asked = {"grid_id": "marked", "resolutions": [1], "outside": "mark", "with_geometry": True}
-    assert run("bootstrap_h3_grid", asked, on=grids)[0] == "completed"
-    with grids.connect("reader") as reader:
+    assert grids.run("bootstrap_h3_grid", asked)[0] == "completed"
+    with grids.database.connect("reader") as reader:
         rows = reader.execute(
             "SELECT cell, in_filter, ST_AsBinary(geom), parent_cell = h3.parent(cell, 0) FROM h3.cells WHERE grid_id = 'marked'"
         ).fetchall()
@@ -169,12 +171,12 @@ def test_the_whole_world_with_land_marked_and_shapes(grids: Database, run: Run) 
         ({"filter": {"kind": "countries", "countries": ["BRA", "XXX"]}}, "COUNTRY_UNKNOWN"),
     ],
 )
-def test_what_cannot_be_is_refused(changed: dict[str, Any], code: str, grids: Database, run: Run) -> None:
+def test_what_cannot_be_is_refused(changed: dict[str, Any], code: str, grids: Bench) -> None:
     if changed == {"grid_id": "taken"}:
-        run("bootstrap_h3_grid", {"grid_id": "taken", "resolutions": [0], "filter": {"kind": "world"}}, on=grids)
-    status, _, error = run("bootstrap_h3_grid", {"grid_id": "refused", "resolutions": [1]} | changed, on=grids)
+        grids.run("bootstrap_h3_grid", {"grid_id": "taken", "resolutions": [0], "filter": {"kind": "world"}})
+    status, _, error = grids.run("bootstrap_h3_grid", {"grid_id": "refused", "resolutions": [1]} | changed)
     assert (status, error["code"], error["retryable"]) == ("failed", code, False)
-    assert stored(grids, "refused", 1, "worker") == set()
+    assert stored(grids.database, "refused", 1, "worker") == set()
 
 
 def test_killed_in_the_middle_it_is_whole_in_the_end(database: Database, workers: StartWorkers) -> None:
@@ -185,15 +187,15 @@ def test_killed_in_the_middle_it_is_whole_in_the_end(database: Database, workers
         killed = 0
         for share in (10, 40):
             victim = workers("--processes", "2", "--max-batch", "2")
-            wait_for(lambda most=share: admin.execute(half, ("completed",)).fetchone()[0] > most, timeout=60)  # type: ignore[index, misc]
+            wait_for(lambda most=share: admin.execute(half, ("completed",)).fetchone()[0] > most, timeout=240)  # type: ignore[index, misc]
             victim.kill()
             killed += admin.execute(half, ("processing",)).fetchone()[0]  # type: ignore[index]
             admin.execute("UPDATE app.workers SET last_beat = last_beat - interval '5 minutes' WHERE status = 'alive'")
-            wait_for(lambda: _taken_back(admin), timeout=30)
+            wait_for(lambda: _taken_back(admin), timeout=120)
         assert killed > 0
         assert stored(database, "land", 2) == set(), "no reader sees half a grid"
         admin.execute("UPDATE app.tasks SET run_at = now() WHERE status = 'pending' AND run_at IS NOT NULL")
-        workers("--until-idle").wait()
+        workers("--until-idle").wait(240)
         assert outcome(database, job)[0] == "completed"
     found = stored(database, "land", 2)
     assert {cell for cell in found if h3.cell_to_latlng(cell)[0] > -60} == {
@@ -206,13 +208,13 @@ def test_killed_in_the_middle_it_is_whole_in_the_end(database: Database, workers
 def test_one_that_was_made_outlives_the_engine(database: Database, workers: StartWorkers) -> None:
     asked = {"grid_id": "small", "resolutions": [2], "filter": {"kind": "countries", "countries": ["URY"]}}
     job = submit(database, "bootstrap_h3_grid", asked)
-    workers("--until-idle").wait()
+    workers("--until-idle").wait(240)
     before = stored(database, "small", 2)
     with database.connect() as admin:
         admin.execute("DELETE FROM app.jobs WHERE job_id = %s", (job,))
         made = admin.execute("SELECT completed_at FROM h3.grid_metadata WHERE grid_id = 'small'").fetchone()
         assert submit(database, "bootstrap_h3_grid", asked) == job
-        workers("--until-idle").wait()
+        workers("--until-idle").wait(240)
         status, result, _ = outcome(database, job)
         assert (status, result["resolutions"]["2"]["cells"]) == ("completed", len(before))
         assert admin.execute("SELECT completed_at FROM h3.grid_metadata WHERE grid_id = 'small'").fetchone() == made
