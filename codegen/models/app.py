@@ -156,6 +156,20 @@ class ReadyStage(Table):
     high: int = Field(ge=0, lt=2**63, description="Highest task id of the stage")
 
 
+class ReadyFloor(Table):
+    """Where claims begin to walk ready_stages: the newest row says at which rank. Below it lie only stages that are gone.
+
+    An old transaction keeps the index entries of what is gone; without a floor each claim would walk them all again.
+    """
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="app", name="ready_floors", only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)},
+    )  # fmt: skip
+
+    floor_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**63, description="Identifier")
+    rank: int = Field(ge=-(2**63), lt=2**63, description="No claimable stage had a lower rank when this was written")
+
+
 class ParkedStage(Table):
     """A stage with fresh tasks that no claim may see yet: its job is not due, or its client is paused."""
 

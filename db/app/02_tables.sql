@@ -223,6 +223,17 @@ COMMENT ON COLUMN app.ready_stages.rank IS 'Microseconds since 1970 when it beca
 COMMENT ON COLUMN app.ready_stages.low IS 'No fresh task lies at or below this id';
 COMMENT ON COLUMN app.ready_stages.high IS 'Highest task id of the stage';
 
+CREATE TABLE app.ready_floors (
+    floor_id bigint GENERATED ALWAYS AS IDENTITY,
+    rank bigint NOT NULL,
+    CONSTRAINT ready_floors_pkey PRIMARY KEY (floor_id),
+    CONSTRAINT ready_floors_floor_id_check CHECK (floor_id >= 1)
+);
+
+COMMENT ON TABLE app.ready_floors IS 'Where claims begin to walk ready_stages: the newest row says at which rank. Below it lie only stages that are gone. An old transaction keeps the index entries of what is gone; without a floor each claim would walk them all again.';
+COMMENT ON COLUMN app.ready_floors.floor_id IS 'Identifier';
+COMMENT ON COLUMN app.ready_floors.rank IS 'No claimable stage had a lower rank when this was written';
+
 CREATE TABLE app.parked_stages (
     stage_id bigint NOT NULL,
     client_id varchar(50),

@@ -1223,22 +1223,27 @@ RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    held record;
 BEGIN
+    -- From the end of a range, not by an equality: see app.turn.
+    SELECT o.ctid AS place, o.holding, o.holding_attempts INTO held
+      FROM app.workers AS o
+     WHERE o.worker_key >= hold_worker.worker_key AND o.worker_key <= hold_worker.worker_key
+     ORDER BY o.worker_key DESC LIMIT 1 FOR UPDATE;
     UPDATE app.workers AS w
-       SET holding = held.tasks, holding_attempts = held.attempts, last_beat = hold_worker.this_moment
-      FROM (SELECT coalesce(array_agg(h.task_id ORDER BY h.task_id), '{}') AS tasks,
-                   coalesce(array_agg(h.attempt ORDER BY h.task_id), '{}') AS attempts
+       SET holding = h.tasks, holding_attempts = h.attempts, last_beat = hold_worker.this_moment
+      FROM (SELECT coalesce(array_agg(u.task_id ORDER BY u.task_id), '{}') AS tasks,
+                   coalesce(array_agg(u.attempt ORDER BY u.task_id), '{}') AS attempts
               FROM (SELECT k.task_id, k.attempt
-                      FROM app.workers AS o
-                     CROSS JOIN unnest(o.holding, o.holding_attempts) AS k (task_id, attempt)
-                     WHERE o.worker_key = hold_worker.worker_key
+                      FROM unnest(held.holding, held.holding_attempts) AS k (task_id, attempt)
                        -- A subquery for each, and no join: vacuum finds an empty table between two large stages, and a join planned
                        -- then would read every task of the next one.
-                       AND (SELECT t.attempt FROM app.tasks AS t
+                     WHERE (SELECT t.attempt FROM app.tasks AS t
                              WHERE t.task_id = k.task_id AND t.status = 'processing'::app.task_status) = k.attempt
                     UNION ALL
-                    SELECT n.task_id, n.attempt FROM unnest(hold_worker.taken, hold_worker.attempts) AS n (task_id, attempt)) AS h) AS held
-     WHERE w.worker_key = hold_worker.worker_key AND w.status = 'alive'::app.worker_status;
+                    SELECT n.task_id, n.attempt FROM unnest(hold_worker.taken, hold_worker.attempts) AS n (task_id, attempt)) AS u) AS h
+     WHERE w.ctid = held.place AND w.status = 'alive'::app.worker_status;
     IF NOT FOUND THEN
         PERFORM app.raise_problems('GM409', app.problem('WORKER_DEAD', 'system', 'worker_id', NULL,
             'this worker has stopped or was declared dead', 'register under a new worker_id'));
@@ -1884,6 +1889,7 @@ DECLARE
     mended jsonb := '{}';
     repaired integer := 0;
 BEGIN
+    PERFORM app.raise_floor();
     SELECT count(*) AS stages, max(o.stage_id) AS last,
            coalesce(array_agg(o.stage_id ORDER BY o.stage_id) FILTER (WHERE app.stage_fault(o.stage_id) IS NOT NULL), '{}') AS sick
       INTO looked
@@ -2110,6 +2116,21 @@ BEGIN
 END;
 $$;
 
+-- app.lower_floor: a stage becomes claimable at a rank; claims begin no higher than there.
+--
+-- Guarantees  A row more, and only where the rank lies below the floor. Never waits.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.lower_floor(rank bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO app.ready_floors (rank)
+    SELECT lower_floor.rank WHERE lower_floor.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1);
+END;
+$$;
+
 -- app.make_ready: a stage with fresh tasks gets its place among what can be claimed, or among what waits for slots.
 --
 -- Guarantees  Listeners are told, once a transaction.
@@ -2123,6 +2144,7 @@ BEGIN
     IF caps IS NULL THEN
         INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
         VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high);
+        PERFORM app.lower_floor(make_ready.rank);
     ELSE
         INSERT INTO app.capped_stages (stage_id, caps, rank, low, high)
         VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high);
@@ -2240,6 +2262,7 @@ BEGIN
                 INSERT INTO app.ready_stages AS r (stage_id, task_type, rank, low, high)
                 VALUES (this.stage_id, this.task_type, rank, lowest - 1, this.last_task_id)
                 ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low), high = excluded.high;
+                PERFORM app.lower_floor(rank);
                 PERFORM pg_notify('geomill_tasks', '');
             END IF;
         END IF;
@@ -2883,6 +2906,29 @@ AS $$
      ORDER BY pg_total_relation_size(u.relid) DESC, u.relname;
 $$;
 GRANT EXECUTE ON FUNCTION app.queue_health() TO geomill_admin;
+
+-- app.raise_floor: claims begin where the first claimable stage is now: the janitor's part, which looks at all of ready_stages.
+--
+-- Between its runs one claim in 64 that drops a stage raises the floor, from where it is (app.tidy_ready_stages).
+--
+-- Guarantees  A hint, that is wrong where a stage of a lower rank commits just now: such a stage is found by whoever finds nothing
+--             above the floor, and at the latest by the next run of this. Rows of earlier floors are gone.
+-- Locks       ready_floors rows of earlier floors, which nobody else locks.
+CREATE OR REPLACE FUNCTION app.raise_floor()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    floor record;
+    lowest bigint;
+BEGIN
+    SELECT f.floor_id, f.rank INTO floor FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1;
+    SELECT r.rank INTO lowest FROM app.ready_stages AS r ORDER BY r.rank, r.stage_id LIMIT 1;
+    DELETE FROM app.ready_floors AS f WHERE f.floor_id < floor.floor_id;
+    INSERT INTO app.ready_floors (rank) SELECT lowest WHERE lowest IS DISTINCT FROM floor.rank AND lowest IS NOT NULL;
+END;
+$$;
 
 -- app.raise_problems: the one way in which geomill's functions refuse.
 --
@@ -5078,6 +5124,7 @@ DECLARE
     wanted text[] := take_more_tasks.task_types;
     chosen bigint[];
     dropped integer;
+    floor bigint := coalesce((SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1), -9223372036854775808);
 BEGIN
     IF EXISTS (SELECT FROM app.paused_task_types) THEN
         wanted := ARRAY(SELECT u FROM unnest(wanted) AS u WHERE NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = u));
@@ -5093,7 +5140,7 @@ BEGIN
             chosen := chosen || ARRAY(
                 SELECT fresh.task_id
                   FROM (SELECT r.low, r.high FROM app.ready_stages AS r
-                         WHERE r.task_type = ANY (wanted)
+                         WHERE r.rank >= floor AND r.task_type = ANY (wanted)
                          ORDER BY r.rank, r.stage_id LIMIT 64) AS ready
                  CROSS JOIN LATERAL (
                        SELECT t.task_id FROM app.tasks AS t
@@ -5114,8 +5161,13 @@ BEGIN
               FROM (SELECT c.task_id, c.attempt FROM claimed AS c
                     UNION ALL SELECT u.task_id, u.attempt FROM unnest(task_ids, attempts) AS u (task_id, attempt)) AS n;
         END IF;
-        dropped := app.tidy_ready_stages(wanted, stage_ids);
-        EXIT WHEN cardinality(task_ids) > 0;
+        dropped := app.tidy_ready_stages(wanted, stage_ids, floor);
+        EXIT WHEN cardinality(task_ids) > 0 OR max_tasks = 0;
+        -- A floor is a hint.
+        IF floor > -9223372036854775808 THEN
+            floor := -9223372036854775808;
+            CONTINUE;
+        END IF;
         -- Nothing to do: perhaps the time of something has come.
         EXIT WHEN dropped = 0 AND (NOT EXISTS (SELECT FROM app.parked_stages AS p WHERE p.run_at <= this_moment)
                                    OR app.unpark_stages(this_moment) = 0);
@@ -5174,7 +5226,8 @@ BEGIN
                 WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted)) AS is_due
       INTO first
       FROM app.ready_stages AS r
-     WHERE r.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = r.task_type)
+     WHERE r.rank >= coalesce((SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1), -9223372036854775808)
+       AND r.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = r.task_type)
      ORDER BY r.rank, r.stage_id LIMIT 1;
     IF NOT first.is_due THEN
         -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT.
@@ -5197,7 +5250,7 @@ BEGIN
                 PERFORM app.rotate_stage(first.stage_id, this_moment);
             END IF;
             -- Enough, and neither the stage's end nor far above its low: nothing is left to do.
-            IF task_ids[max_tasks] < first.high AND task_ids[max_tasks] - first.low <= 2000 THEN
+            IF task_ids[max_tasks] < first.high AND task_ids[max_tasks] - first.low <= least(500 + 40 * max_tasks, 2500) THEN
                 RETURN;
             END IF;
         END IF;
@@ -5261,7 +5314,7 @@ GRANT EXECUTE ON FUNCTION app.throughput(interval) TO geomill_admin;
 -- Guarantees  A stage is dropped only when no fresh task is left for certain: claims that have not committed still show
 --             as pending here. Returns how many stages were dropped.
 -- Locks       ready_stages rows, SKIP LOCKED.
-CREATE OR REPLACE FUNCTION app.tidy_ready_stages(task_types text[], claimed bigint[])
+CREATE OR REPLACE FUNCTION app.tidy_ready_stages(task_types text[], claimed bigint[], lowest_rank bigint)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -5277,7 +5330,8 @@ BEGIN
          WHERE r.stage_id IN (
                    SELECT c FROM unnest(tidy_ready_stages.claimed) AS c
                    UNION
-                   (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.task_type = ANY (tidy_ready_stages.task_types)
+                   (SELECT o.stage_id FROM app.ready_stages AS o
+                     WHERE o.rank >= tidy_ready_stages.lowest_rank AND o.task_type = ANY (tidy_ready_stages.task_types)
                      ORDER BY o.rank, o.stage_id LIMIT CASE WHEN cardinality(tidy_ready_stages.claimed) = 0 THEN 64 ELSE 8 END))
            FOR UPDATE SKIP LOCKED
     LOOP
@@ -5286,7 +5340,13 @@ BEGIN
         IF lowest IS NULL THEN
             DELETE FROM app.ready_stages AS r WHERE r.stage_id = lagging.stage_id;
             dropped := dropped + 1;
-        ELSIF lowest - 1 > lagging.low + 1000 THEN
+            -- One in 64 raises the floor to what is first above it now.
+            INSERT INTO app.ready_floors (rank)
+            SELECT above.rank
+              FROM (SELECT coalesce((SELECT n.rank FROM app.ready_floors AS n ORDER BY n.floor_id DESC LIMIT 1), -9223372036854775808) AS rank OFFSET 0) AS floor
+             CROSS JOIN LATERAL (SELECT r.rank FROM app.ready_stages AS r WHERE r.rank >= floor.rank ORDER BY r.rank, r.stage_id LIMIT 1) AS above
+             WHERE lagging.stage_id & 63 = 0 AND above.rank > floor.rank;
+        ELSIF lowest - 1 > lagging.low + 250 THEN
             UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
         END IF;
     END LOOP;
@@ -5370,6 +5430,7 @@ DECLARE
     this_moment CONSTANT timestamptz := app.clock();
     wanted text[] := turn.task_types;
     me integer;
+    place tid;
     reported bigint[] := '{}';
     attempts integer[] := '{}';
     common_attempt integer;
@@ -5418,21 +5479,25 @@ BEGIN
 
     -- First statement: who reports, where work is, and the lock of the job, as app.lock_jobs takes it. The ordinary report is of all that
     -- the worker holds, each task once and in order, of one stage, and nothing failed.
-    SELECT w.worker_key, w.holding = reported AND w.holding_attempts = attempts AND (only_stage IS NOT NULL OR turn.finished = '[]'),
+    -- Every turn leaves a version of the worker's row behind, and while an old transaction is open they stay: the range, walked from
+    -- its end, finds the newest without wading through the others, which an equality would not; and its place serves for the update.
+    SELECT w.worker_key, w.place, w.holding = reported AND w.holding_attempts = attempts AND (only_stage IS NOT NULL OR turn.finished = '[]'),
            r.stage_id, r.low, r.high,
            CASE WHEN s.stage_id IS NULL THEN NULL
                 WHEN NOT s.armed AND s.last_task_id = ANY (reported) THEN pg_advisory_xact_lock(71101, hashtext(s.job_id)) IS NULL
                 ELSE pg_advisory_xact_lock_shared(71101, hashtext(s.job_id)) IS NULL END
-      INTO me, is_ordinary, first_stage, low, high, is_locked
-      FROM app.workers AS w
+      INTO me, place, is_ordinary, first_stage, low, high, is_locked
+      FROM (SELECT o.worker_key, o.ctid AS place, o.holding, o.holding_attempts FROM app.workers AS o
+             WHERE o.worker_id >= turn.worker_id AND o.worker_id <= turn.worker_id AND o.status = 'alive'::app.worker_status
+             ORDER BY o.worker_id DESC LIMIT 1) AS w
       LEFT JOIN app.stages AS s ON s.stage_id = only_stage AND w.holding = reported AND w.holding_attempts = attempts
       LEFT JOIN LATERAL (
             SELECT o.stage_id, o.low, o.high FROM app.ready_stages AS o
-             WHERE o.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = o.task_type)
+             WHERE o.rank >= coalesce((SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1), -9223372036854775808)
+               AND o.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = o.task_type)
              ORDER BY o.rank, o.stage_id LIMIT 1) AS r
         ON NOT EXISTS (SELECT FROM app.tasks AS t
-                        WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted))
-     WHERE w.worker_id = turn.worker_id AND w.status = 'alive'::app.worker_status;
+                        WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted));
     IF NOT FOUND THEN
         me := app.worker_key(turn.worker_id, turn.task_types);
     END IF;
@@ -5469,7 +5534,7 @@ BEGIN
         ), noted AS (
             UPDATE app.workers AS w SET holding = n.tasks, holding_attempts = n.their_attempts, last_beat = this_moment
               FROM claimed AS n
-             WHERE w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND w.holding_attempts = attempts
+             WHERE w.ctid = place AND w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND w.holding_attempts = attempts
                AND cardinality(n.tasks) = turn.max_tasks
             RETURNING true
         )
@@ -5488,7 +5553,7 @@ BEGIN
              WHERE r.result_data IS NOT NULL AND r.task_id = ANY (ended);
         END IF;
         -- The ordinary claim: the first stage has enough, and neither its end nor what lags far behind asks to be tidied.
-        IF is_noted AND ids[max_tasks] < high AND ids[max_tasks] - low <= 2000 THEN
+        IF is_noted AND ids[max_tasks] < high AND ids[max_tasks] - low <= least(500 + 40 * max_tasks, 2500) THEN
             -- One claim in sixteen passes a multiple of so many.
             IF (ids[1] & 16777215) / (16 * max_tasks) <> ((ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
                 PERFORM app.rotate_stage(first_stage, this_moment);

@@ -6,6 +6,7 @@ GRANT USAGE ON SCHEMA app TO geomill_api, geomill_worker, geomill_admin;
 GRANT SELECT ON TABLE app.jobs TO geomill_admin;
 GRANT SELECT ON TABLE app.stages TO geomill_admin;
 GRANT SELECT ON TABLE app.ready_stages TO geomill_admin;
+GRANT SELECT ON TABLE app.ready_floors TO geomill_admin;
 GRANT SELECT ON TABLE app.parked_stages TO geomill_admin;
 GRANT SELECT ON TABLE app.caps TO geomill_admin;
 GRANT SELECT ON TABLE app.slots TO geomill_admin;
