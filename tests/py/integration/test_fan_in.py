@@ -63,7 +63,7 @@ def assert_invariants(admin: psycopg.Connection[Any]) -> None:
 
 def test_300_jobs_end_with_the_janitor_off(race: Any) -> None:
     with race.connect("superuser") as admin:
-        tally = drain(race.dsn("worker"), admin, processes=16, seconds=120)
+        tally = drain(race.dsn("worker"), admin, processes=16, seconds=400)
         assert tally.unexpected == []
         assert one(admin, "SELECT count(*) FROM app.jobs WHERE status = 'completed'") == 300
         assert one(admin, "SELECT count(*) FROM app.janitor_runs") == 0
@@ -79,7 +79,7 @@ def test_300_jobs_end_with_the_janitor_off(race: Any) -> None:
 
 def test_terminated_backends_and_cancelled_jobs(race: Any) -> None:
     with race.connect("superuser") as admin:
-        tally = drain(race.dsn("worker"), admin, processes=16, seconds=120, kills=25, cancels=15)
+        tally = drain(race.dsn("worker"), admin, processes=16, seconds=400, kills=25, cancels=15)
         assert tally.unexpected == []
         assert tally.deadlocks == 0
         others = "SELECT jsonb_agg(jsonb_build_array(j.status, j.error_details, app.why(j.job_id))) FROM app.jobs AS j"

@@ -47,7 +47,7 @@ def test_a_busy_engine_gives_the_janitor_nothing_to_repair(engine_database: Any)
         watcher = threading.Thread(target=run_again_and_again)
         watcher.start()
         try:
-            tally = drain(engine_database.dsn("superuser"), admin, processes=8, seconds=120)
+            tally = drain(engine_database.dsn("superuser"), admin, processes=8, seconds=400)
         finally:
             done.set()
             watcher.join()
