@@ -15,7 +15,17 @@ from codegen.ir import EnumType, Table
 from codegen.models import ENUMS, TABLES
 
 HOT = frozenset(
-    {"app.jobs", "app.stages", "app.ready_stages", "app.ready_floors", "app.tasks", "app.task_inputs", "app.task_results", "app.task_errors", "app.workers"}
+    {
+        "app.jobs",
+        "app.stages",
+        "app.ready_stages",
+        "app.ready_floors",
+        "app.tasks",
+        "app.task_inputs",
+        "app.task_results",
+        "app.task_errors",
+        "app.workers",
+    }
 )
 """Tables of the claim path: a lock on one of them stops every worker."""
 
