@@ -143,6 +143,11 @@ def collection(
     return told
 
 
+def layer_item(identity: RequestIdentity, suffix: str | None) -> str:
+    """The id of the item of a request's table; with a suffix where it has a table for each layer."""
+    return identity.stac_item_id if suffix is None else f"{identity.stac_item_id}_{suffix}"
+
+
 def request_properties(identity: RequestIdentity, job_id: str) -> dict[str, Any]:
     """The lineage that a collection of a request's own carries."""
     return {key: value for key, value in _lineage(identity, job_id).items() if not key.startswith("processing:")}

@@ -58,7 +58,7 @@ class VectorConfig(CommonConfig):
     """processing_config of a vector request."""
 
     table_name: Identifier | None = Field(default=None, description="Table in schema geo; default: slug of dataset, resource and version")
-    layer: str | None = Field(default=None, min_length=1, max_length=255, description="Layer of a file that has several")
+    layer: str | None = Field(default=None, min_length=1, max_length=255, description="Layer of a file that has several; * for all of them, a table each")
     arcgis_mode: bool = Field(default=False, description="Call the geometry column shape, as ArcGIS Enterprise does")
     geometry_type: Literal["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRY"] | None = Field(default=None, description="Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only")
     target_crs: Crs | None = Field(default=None, pattern="^EPSG:[0-9]+$", description="CRS of the table; default: EPSG:4326")

@@ -38,6 +38,7 @@ class Chunk(Message):
     """A part of a layer that one task loads: the features with start <= fid < end, or all of them."""
 
     start: int | None = Field(default=None, ge=0, description="First feature id; NULL for the layer's beginning")
+    layer: int = Field(default=0, ge=0, description="Which of the plan's layers, where there are several")
     end: int | None = Field(default=None, ge=0, description="Feature id after the last; NULL for the layer's end")
     offset: int | None = Field(default=None, ge=0, description="Byte of the file at which the first feature begins, where parts are found so")
 
@@ -69,6 +70,8 @@ class VectorPlan(Message):
     """What inspect found and decided: load and finish keep to it."""
 
     source: SourceReport = Field(description="The source")
+    suffix: str | None = Field(default=None, description="What the layer's table and item have after the request's names; NULL where it is the only one")
+    more: list[VectorPlan] = Field(default_factory=list, description="The other layers, where all were asked for; their parts are in the first one's chunks")
     stamp: str = Field(description="Sizes and times of its files; a difference means that they changed since")
     srid: int | None = Field(default=None, description="The source's CRS in spatial_ref_sys; NULL where it is not there")
     features: int | None = Field(default=None, ge=0, description="Features in the layer; NULL where the file does not know")
@@ -79,7 +82,7 @@ class VectorPlan(Message):
     columns: list[PlannedColumn] = Field(description="The source's columns, in its order")
     reading: dict[str, str] = Field(default_factory=dict, description="How the file is read, where that had to be found out: delimiter, coordinate columns")
     batch_rows: int = Field(ge=1, description="Rows to hold in memory at a time")
-    chunks: list[Chunk] = Field(min_length=1, description="Parts to load; each becomes a task")
+    chunks: list[Chunk] = Field(description="Parts to load; each becomes a task")
     warnings: list[dict[str, Any]] = Field(default_factory=list, description="What the client should know")
 
 
@@ -95,6 +98,8 @@ class VectorReport(Message):
     """What finish reports of the table: the key `vector` of the job's result, which the catalogue job receives."""
 
     table: str = Field(description="The table, with its schema")
+    suffix: str | None = Field(default=None, description="What its item has after the request's id; NULL where it is the only one")
+    more: list[VectorReport] = Field(default_factory=list, description="The other layers' tables, where all were asked for")
     job_id: str | None = Field(default=None, description="Job that loaded it, into a table that the catalogue puts in its place; NULL where a worker of the version before has done so")
     indexes: list[str] = Field(default_factory=list, description="Columns that have an index")
     geometry_column: str = Field(description="Name of its geometry column")

@@ -241,7 +241,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Layer of a file that has several"
+   "description": "Layer of a file that has several; * for all of them, a table each"
   },
   "arcgis_mode": {
    "default": false,
@@ -659,7 +659,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Layer of a file that has several"
+   "description": "Layer of a file that has several; * for all of them, a table each"
   },
   "arcgis_mode": {
    "default": false,

@@ -856,9 +856,11 @@ AS $$
         SELECT 'collection_of_nobody', c.id, c.request_id, 'its request does not show it'
           FROM collection AS c LEFT JOIN request AS r ON r.request_id = c.request_id WHERE NOT coalesce(r.is_shown, false)
          UNION ALL
-        SELECT 'table_lost', r.endpoints ->> 'table', r.request_id, 'it is not there'
-          FROM request AS r WHERE r.is_shown AND r.endpoints ->> 'table' LIKE 'geo.%'
-           AND NOT EXISTS (SELECT FROM geo_table AS t WHERE t.relname = substr(r.endpoints ->> 'table', 5))
+        SELECT 'table_lost', s.name, r.request_id, 'it is not there'
+          FROM request AS r
+         CROSS JOIN LATERAL jsonb_array_elements_text(
+               CASE jsonb_typeof(r.endpoints -> 'table') WHEN 'array' THEN r.endpoints -> 'table' ELSE jsonb_build_array(r.endpoints -> 'table') END) AS s (name)
+         WHERE r.is_shown AND s.name LIKE 'geo.%' AND NOT EXISTS (SELECT FROM geo_table AS t WHERE t.relname = substr(s.name, 5))
          UNION ALL
         SELECT 'table_of_nobody', 'geo.' || t.relname, t.request_id, 'its request does not show it'
           FROM geo_table AS t LEFT JOIN request AS r ON r.request_id = t.request_id WHERE t.request_id IS NOT NULL AND NOT coalesce(r.is_shown, false)
@@ -866,8 +868,8 @@ AS $$
         SELECT 'table_of_nobody', 'geo.' || t.relname, j.platform_request_id, 'it was loaded and never published'
           FROM geo_table AS t
           LEFT JOIN LATERAL (SELECT o.platform_request_id, o.status FROM app.jobs AS o
-                              WHERE o.job_id LIKE substr(t.relname, 7) || '%' LIMIT 1) AS j ON true
-         WHERE t.request_id IS NULL AND t.relname ~ '^_load_[0-9a-f]{24}$' AND (j.status IS NULL OR j.status NOT IN ('pending'::app.job_status, 'processing'::app.job_status))
+                              WHERE o.job_id LIKE substr(t.relname, 7, 24) || '%' LIMIT 1) AS j ON true
+         WHERE t.request_id IS NULL AND t.relname ~ '^_load_[0-9a-f]{24}(_[0-9]+)?$' AND (j.status IS NULL OR j.status NOT IN ('pending'::app.job_status, 'processing'::app.job_status))
     )
     SELECT f.kind, f.subject, f.request_id, f.detail FROM found AS f
      WHERE NOT EXISTS (SELECT FROM busy AS b WHERE b.request_id = f.request_id)
@@ -1881,7 +1883,13 @@ AS $$
              UNION ALL
             SELECT app.problem('NOT_ALLOWED', 'user', 'processing_config.key_columns', config -> 'key_columns',
                        'append takes no key_columns', 'leave them out, or use mode upsert')
-             WHERE config ->> 'mode' = 'append' AND jsonb_array_length(config -> 'key_columns') > 0) AS p;
+             WHERE config ->> 'mode' = 'append' AND jsonb_array_length(config -> 'key_columns') > 0
+             UNION ALL
+            SELECT app.problem('NOT_ALLOWED', 'user', 'processing_config.layer', config -> 'layer',
+                       'all layers make new tables, without keys, and are inspected one by one',
+                       'name one layer, or leave mode, key_columns and inspect_only out')
+             WHERE config ->> 'layer' = '*'
+               AND (config ->> 'mode' <> 'create' OR jsonb_array_length(config -> 'key_columns') > 0 OR config -> 'inspect_only' = 'true')) AS p;
 $$;
 
 -- platform.name_request: the names a request's result will have: STAC item, STAC collection, table.
@@ -2798,6 +2806,44 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.require_unshared(platform.requests) TO geomill_api;
 
+-- platform.reserve_layer_table: the name of a layer's table for the request of a running task: the request's own name, and a suffix.
+--
+-- Guarantees  Only the current attempt of a running task reserves, and only below its own request's name. A reservation outlives its
+--             revision.
+-- Locks       a concurrent reservation of the same name is waited for.
+-- Errors      GM409 stale attempt, or the name is taken.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.reserve_layer_table(task_id bigint, attempt integer, table_name text)
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+BEGIN
+    PERFORM app.require_read_committed();
+    SELECT r.* INTO request
+      FROM app.tasks AS t
+      JOIN app.stages AS s ON s.stage_id = t.stage_id
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+      JOIN platform.requests AS r ON r.request_id = j.platform_request_id
+     WHERE t.task_id = reserve_layer_table.task_id AND t.attempt = reserve_layer_table.attempt AND t.status = 'processing'::app.task_status;
+    IF NOT FOUND OR NOT starts_with(reserve_layer_table.table_name, left(request.table_name, 54)) THEN
+        PERFORM app.raise_stale(reserve_layer_table.task_id, reserve_layer_table.attempt);
+    END IF;
+    INSERT INTO platform.geo_tables AS g (table_name, client_id, request_id)
+    SELECT reserve_layer_table.table_name, request.client_id, request.request_id
+     WHERE platform.table_holder(reserve_layer_table.table_name) IS NULL
+    ON CONFLICT DO NOTHING;
+    IF platform.table_holder(reserve_layer_table.table_name) <> request.request_id THEN
+        PERFORM app.raise_problems('GM409', app.problem('TABLE_NAME_TAKEN', 'user', 'table_name', to_jsonb(reserve_layer_table.table_name),
+            format('the table name %s is taken', reserve_layer_table.table_name), 'give another processing_config.table_name'));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.reserve_layer_table(bigint, integer, text) TO geomill_worker;
+
 -- platform.reserve_table: a name in schema geo for a vector request, its own from now on; NULL for other requests.
 --
 -- A table of the client's that another request made is written to, not reserved again (platform.may_write_table).
@@ -3653,9 +3699,11 @@ BEGIN
                    'job_type', at.job_type, 'stage', at.stage, 'total_stages', at.total_stages, 'stage_name', at.stage_name) END,
         'tasks', CASE WHEN is_open AND at.tasks IS NOT NULL THEN jsonb_build_object('total', at.tasks, 'completed', at.completed, 'failed', at.failed) END,
         -- read = inserted + updated + rejected, in the published revision.
-        'counts', (SELECT jsonb_build_object('read', v.vector -> 'read', 'inserted', coalesce(v.vector -> 'inserted', v.vector -> 'rows'),
-                                             'updated', coalesce(v.vector -> 'updated', '0'), 'rejected', v.vector -> 'rejected')
-                     FROM (SELECT request.processing_metadata -> 'vector' AS vector) AS v WHERE v.vector ? 'read'),
+        'counts', (SELECT jsonb_build_object('read', sum((t.one ->> 'read')::bigint), 'inserted', sum(coalesce(t.one ->> 'inserted', t.one ->> 'rows')::bigint),
+                                             'updated', sum(coalesce(t.one ->> 'updated', '0')::bigint), 'rejected', sum((t.one ->> 'rejected')::bigint))
+                     FROM (SELECT request.processing_metadata -> 'vector' AS vector) AS v
+                    CROSS JOIN LATERAL jsonb_array_elements(jsonb_build_array(v.vector) || coalesce(v.vector -> 'more', '[]')) AS t (one)
+                    WHERE v.vector ? 'read' HAVING count(*) > 0),
         'inspection', request.processing_metadata -> 'inspection',
         'endpoints', request.endpoints, 'stac_metadata', request.stac_metadata, 'error', request.error, 'warnings', request.warnings,
         'outlook', CASE WHEN is_open THEN platform.request_outlook(request) END,
@@ -4099,7 +4147,8 @@ $$;
 --
 --   request_id, request_type, revision, status, message   where the request stands
 --   dry_run            whether this call only says
---   table              geo.<name>, or null
+--   table              geo.<name>, or null; of a request with a table for each layer the first
+--   tables             all of them
 --   files              storage_prefix (null: none), hrefs
 --   stac_items         paths, as in endpoints
 --   stac_collection    path of the collection that goes with them; null where that is shared
@@ -4146,6 +4195,7 @@ AS $$
         'request_id', r.request_id, 'request_type', r.request_type, 'revision', r.revision, 'status', r.status, 'message', r.status_message,
         'dry_run', unpublish_document.dry_run,
         'table', (SELECT t.name FROM tables AS t ORDER BY t.is_other, t.name LIMIT 1),
+        'tables', (SELECT coalesce(jsonb_agg(t.name ORDER BY t.is_other, t.name), '[]') FROM tables AS t),
         'files', jsonb_build_object(
             'storage_prefix', (SELECT format('%s/%s/r%s/', r.client_id, r.request_id, r.shown) WHERE EXISTS (SELECT FROM hrefs)),
             'hrefs', (SELECT coalesce(jsonb_agg(h.href ORDER BY h.key, h.position), '[]') FROM hrefs AS h)),

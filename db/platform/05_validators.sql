@@ -163,7 +163,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Layer of a file that has several"
+   "description": "Layer of a file that has several; * for all of them, a table each"
   },
   "arcgis_mode": {
    "default": false,

@@ -27,40 +27,55 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
     """
     wanted = task.parameters
     report = VectorReport.model_validate(wanted.vector)
-    item = table_item(wanted, task.claimed.job_id, report)
+    reports = [report, *report.more]
+    items = [table_item(wanted, task.claimed.job_id, one) for one in reports]
     # Other requests' tables go into the same collection, so it says only what is true of all of them.
     collection = stac.collection(
         wanted.stac_collection,
         title=f"Vectors of {wanted.collection_prefix}",
         description=f"Vector layers that {wanted.collection_prefix} had published, each as a table of PostGIS",
-        items=[item],
+        items=items,
     )
     with task.effects() as effects:
         # The geo table before the catalogue's lock (design, lock order): a long reader keeps no other request waiting.
         if report.job_id is not None:
-            report = _publish(task, report, report.job_id, effects.connection)
+            reports = [_publish(task, one, report.job_id, number, effects.connection) for number, one in enumerate(reports)]
+            if report.swapped:
+                mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, report.job_id)
+                publish.retire(effects.connection, mark, [_name(one) for one in reports], task.check)
         effects.connection.execute("SELECT app.stac_ensure_collection(%s)", (Jsonb(collection),))
-        effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb([item]),))
+        effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb(items),))
         return effects.complete(
             {
                 "endpoints": {
-                    "table": report.table,
+                    "table": _one_or_all(report, [one.table for one in reports]),
                     **({"rejects": [file.href for file in report.reject_files]} if report.reject_files else {}),
-                    "stac_item": stac.item_path(wanted.stac_collection, item["id"]),
+                    "stac_item": _one_or_all(report, [stac.item_path(wanted.stac_collection, item["id"]) for item in items]),
                     "stac_collection": stac.collection_path(wanted.stac_collection),
                 },
-                "stac_metadata": item,
-                "vector": report.model_dump(mode="json", exclude_none=True),
+                "stac_metadata": _one_or_all(report, items, {"type": "FeatureCollection", "features": items}),
+                "vector": reports[0].model_copy(update={"more": reports[1:]}).model_dump(mode="json", exclude_none=True),
                 "warnings": [],
             }
         )
 
 
-def _publish(task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, connection: psycopg.Connection[Any]) -> VectorReport:
+def _one_or_all(report: VectorReport, each: list[Any], together: Any = None) -> Any:
+    """What is said of the request's one table; of a table for each layer, all of them."""
+    return each[0] if report.suffix is None else together or each
+
+
+def _name(report: VectorReport) -> str:
+    return report.table.removeprefix(f"{publish.SCHEMA}.")
+
+
+def _publish(
+    task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, layer: int, connection: psycopg.Connection[Any]
+) -> VectorReport:
     """The loaded table becomes the one that readers see, or its rows go into that one. Returns the report with the final counts."""
-    wanted, source, table = task.parameters, report.source, task.parameters.table_name
+    wanted, source, table = task.parameters, report.source, _name(report)
     mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, job_id)
-    staging = publish.staging_name(job_id)
+    staging = publish.staging_name(job_id, layer)
     if report.swapped:
         said = wanted.description or wanted.title or f"{source.layer}, from {source.file}"
         # Rows that were to go into a table that was not there make a table of the request's own: no other may be there now.
@@ -91,6 +106,7 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
     source = report.source
     return stac.item(
         wanted,
+        item_id=stac.layer_item(wanted, report.suffix),
         job_id=job_id,
         collection=wanted.stac_collection,
         footprint=footprint.of_bounds(*report.bbox),

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, VectorPlan, VectorReport
+from workers import stac
 from workers.context import Completed, Task
 from workers.errors import TaskError
-from workers.geo_table import GeoTableBuilder
+from workers.geo_table import GeoTableBuilder, bounded
 from workers.registry import handles
 from workers.vector import crs, decide, keys, load, publish, reading, reject_files
 from workers.vector import reports as words
@@ -34,26 +36,39 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
     """Decide everything that load and finish keep to, and make the table that rows are loaded into."""
     asked = task.parameters
     with _dataset(task) as dataset:
-        seen = decide.look(dataset, asked, task.check)
-    staging = publish.staging_name(task.claimed.job_id)
+        seen = decide.look_at_all(dataset, asked, task.check)
+    suffixes = decide.suffixes(one.layer.name for one in seen) if asked.layer == decide.ALL else [None]
     mark = publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
     with task.effects() as effects:
-        there = decide.existing(effects.connection, asked.table_name, mark, asked.mode)
-        builder, columns, decided = decide.decide(effects.connection, seen, asked, there)
-        # Left behind where app was rebuilt under a running job: nobody else can have this name.
-        effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
-        effects.connection.execute(builder.create_table(columns, decided.geometry_type, staging, publish.SCHEMA, srid=decided.target_srid))
-        if asked.key_columns:
-            keys.add_row_column(effects.connection, publish.SCHEMA, staging)
-        publish.hand_over(effects.connection, staging)
-        return effects.complete(decided.model_dump(mode="json"))
+        plans = []
+        for number, (one, suffix) in enumerate(zip(seen, suffixes, strict=True)):
+            table = _table(task, suffix)
+            if suffix is not None:
+                reserve = "SELECT platform.reserve_layer_table(%s, %s, %s)"
+                effects.connection.execute(reserve, (task.claimed.task_id, task.claimed.attempt, table))
+            there = decide.existing(effects.connection, table, mark, asked.mode)
+            builder, columns, decided = decide.decide(effects.connection, one, asked, there)
+            staging = publish.staging_name(task.claimed.job_id, number)
+            # Left behind where app was rebuilt under a running job: nobody else can have this name.
+            effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
+            effects.connection.execute(
+                builder.create_table(columns, decided.geometry_type, staging, publish.SCHEMA, srid=decided.target_srid)
+            )
+            if asked.key_columns:
+                keys.add_row_column(effects.connection, publish.SCHEMA, staging)
+            publish.hand_over(effects.connection, staging)
+            plans.append(decided.model_copy(update={"suffix": suffix}))
+        chunks = [chunk.model_copy(update={"layer": number}) for number, decided in enumerate(plans) for chunk in decided.chunks]
+        more = [decided.model_copy(update={"chunks": []}) for decided in plans[1:]]
+        return effects.complete(plans[0].model_copy(update={"chunks": chunks, "more": more}).model_dump(mode="json"))
 
 
 @handles("vector_chunk", IngestVectorParameters)
 @handles("vector_load", IngestVectorParameters)
 def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
     """Load the features of one chunk: each becomes a row or a reject."""
-    decided, chunk = _plan(task), Chunk.model_validate(task.item)
+    chunk = Chunk.model_validate(task.item)
+    decided = _plans(task)[chunk.layer]
     altered = Alterations()
     with _dataset(task) as dataset:
         _require_same(dataset, decided)
@@ -63,7 +78,7 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
             rows, kinds = load.stage(connection, columns, reading.read(dataset, decided, chunk, altered), task.check)
             target = load.Target(
                 schema=publish.SCHEMA,
-                table=publish.staging_name(task.claimed.job_id),
+                table=publish.staging_name(task.claimed.job_id, chunk.layer),
                 geometry_column=_builder(task, decided).geometry_column.value,
                 geometry_type=decided.geometry_type,
                 columns=columns,
@@ -86,52 +101,67 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
 @handles("vector_publish", IngestVectorParameters)
 def finish(task: Task[IngestVectorParameters]) -> Completed:
     """Reconcile the counts and complete the table: all that can be done before readers see it."""
-    asked, decided = task.parameters, _plan(task)
-    parts = [ChunkReport.model_validate(result.result_data) for result in task.results(LOAD)]
-    total = words.total(parts)
-    staging, builder, columns = publish.staging_name(task.claimed.job_id), _builder(task, decided), decide.columns_of(decided)
+    plans, parts = _plans(task), task.results(LOAD)
+    chunks = plans[0].chunks
     with task.effects() as effects:
-        connection = effects.connection
-        held = publish.contents(connection, staging, builder.geometry_column.value)
-        if held.rows != total.inserted:
-            raise _unreconciled(f"{total.inserted} rows were inserted, and the table has {held.rows}")
-        if asked.key_columns:
-            unkeyed = keys.sort_out(connection, publish.SCHEMA, staging, columns, asked.key_columns)
-            total = words.less(total, unkeyed)
-            if unkeyed:
-                load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided), keys.UNKEYED)
-                held = publish.contents(connection, staging, builder.geometry_column.value)
-        _judge(asked, decided, total)
-        if held.bbox is None:
-            raise TaskError(
-                "SOURCE_HAS_NO_GEOMETRY", "No row has a geometry", category="data", field="source_path", value=decided.source.file,
-                remediation="Upload a layer with geometries",
-            )  # fmt: skip
-        if decided.into == "new":
-            publish.complete(connection, builder, columns, staging, asked.indexes, asked.key_columns, task.check)
-        warnings = [*decided.warnings, *words.of_rows(total)]
-        report = VectorReport(
-            table=f"{publish.SCHEMA}.{asked.table_name}",
-            job_id=task.claimed.job_id,
-            indexes=builder.indexed_columns(columns, asked.indexes),
-            mode=asked.mode,
-            key_columns=asked.key_columns,
-            swapped=decided.into == "new",
-            geometry_column=builder.geometry_column.value,
-            srid=decided.target_srid,
-            geometry_type=decided.geometry_type,
-            rows=held.rows,
-            read=total.read,
-            rejected=total.rejected,
-            reject_files=reject_files.publish(task, connection) if total.rejected else [],
-            repaired=total.repaired,
-            bbox=held.bbox,
-            columns=decided.columns,
-            source=decided.source,
-            warnings=warnings,
-        )
-        told = report.model_dump(mode="json", exclude_none=True)
-        return effects.complete({"vector": told, "warnings": warnings})
+        reports = [
+            _finished(
+                task,
+                effects.connection,
+                decided,
+                publish.staging_name(task.claimed.job_id, number),
+                words.total(ChunkReport.model_validate(part.result_data) for part in parts if chunks[part.task_index].layer == number),
+            )
+            for number, decided in enumerate(plans)
+        ]
+        files = reject_files.publish(task, effects.connection) if any(report.rejected for report in reports) else []
+        report = reports[0].model_copy(update={"reject_files": files, "more": reports[1:]})
+        warnings = [warning for one in reports for warning in one.warnings]
+        return effects.complete({"vector": report.model_dump(mode="json", exclude_none=True), "warnings": warnings})
+
+
+def _finished(
+    task: Task[IngestVectorParameters], connection: psycopg.Connection[Any], decided: VectorPlan, staging: str, total: ChunkReport
+) -> VectorReport:
+    """One layer's table made complete, and its report."""
+    asked, builder, columns = task.parameters, _builder(task, decided), decide.columns_of(decided)
+    held = publish.contents(connection, staging, builder.geometry_column.value)
+    if held.rows != total.inserted:
+        raise _unreconciled(f"{total.inserted} rows were inserted, and the table has {held.rows}")
+    if asked.key_columns:
+        unkeyed = keys.sort_out(connection, publish.SCHEMA, staging, columns, asked.key_columns)
+        total = words.less(total, unkeyed)
+        if unkeyed:
+            load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided), keys.UNKEYED)
+            held = publish.contents(connection, staging, builder.geometry_column.value)
+    _judge(asked, decided, total)
+    if held.bbox is None:
+        raise TaskError(
+            "SOURCE_HAS_NO_GEOMETRY", "No row has a geometry", category="data", field="source_path", value=decided.source.file,
+            remediation="Upload a layer with geometries",
+        )  # fmt: skip
+    if decided.into == "new":
+        publish.complete(connection, builder, columns, staging, asked.indexes, asked.key_columns, task.check)
+    return VectorReport(
+        table=f"{publish.SCHEMA}.{_table(task, decided.suffix)}",
+        suffix=decided.suffix,
+        job_id=task.claimed.job_id,
+        indexes=builder.indexed_columns(columns, asked.indexes),
+        mode=asked.mode,
+        key_columns=asked.key_columns,
+        swapped=decided.into == "new",
+        geometry_column=builder.geometry_column.value,
+        srid=decided.target_srid,
+        geometry_type=decided.geometry_type,
+        rows=held.rows,
+        read=total.read,
+        rejected=total.rejected,
+        repaired=total.repaired,
+        bbox=held.bbox,
+        columns=decided.columns,
+        source=decided.source,
+        warnings=[*decided.warnings, *words.of_rows(total)],
+    )
 
 
 def _judge(asked: IngestVectorParameters, decided: VectorPlan, total: ChunkReport) -> None:
@@ -174,8 +204,16 @@ def _require_same(dataset: Dataset, decided: VectorPlan) -> None:
         )  # fmt: skip
 
 
-def _plan(task: Task[IngestVectorParameters]) -> VectorPlan:
-    return VectorPlan.model_validate(task.results(INSPECT)[0].result_data)
+def _plans(task: Task[IngestVectorParameters]) -> list[VectorPlan]:
+    """A plan for each layer that is loaded, in order."""
+    first = VectorPlan.model_validate(task.results(INSPECT)[0].result_data)
+    return [first, *first.more]
+
+
+def _table(task: Task[IngestVectorParameters], suffix: str | None) -> str:
+    """The table of a layer, by the request's name for it."""
+    name = task.parameters.table_name
+    return name if suffix is None else bounded(f"{name}_{suffix}")
 
 
 def _builder(task: Task[IngestVectorParameters], decided: VectorPlan) -> GeoTableBuilder:
@@ -193,7 +231,7 @@ def _constants(task: Task[IngestVectorParameters], decided: VectorPlan) -> dict[
         "source_file": decided.source.file[-500:],
         "source_format": decided.source.format,
         "source_crs": decided.source.crs,
-        "stac_item_id": task.parameters.stac_item_id,
+        "stac_item_id": stac.layer_item(task.parameters, decided.suffix),
         "stac_collection_id": task.parameters.stac_collection,
         "etl_job_id": task.claimed.job_id,
         "etl_batch_id": str(task.claimed.task_index),

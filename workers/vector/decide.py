@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from workers.vector.layer import Layer
 from workers.vector.source import Dataset
 
 MERGING = ("append", "upsert")
+ALL = "*"
+_EMPTY = ("SOURCE_HAS_NO_FEATURES", "SOURCE_HAS_NO_GEOMETRY")
+_LONGEST_SUFFIX = 30
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,42 @@ class Seen:
     """What the plan has of it already."""
 
 
-def look(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]) -> Seen:
-    """Describe the layer that was asked for, and cut it into parts."""
+def look_at_all(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]) -> list[Seen]:
+    """The layer that was asked for; of all of them those that hold anything."""
+    digest = dataset.sha256(check)
+    if asked.layer != ALL:
+        return [look(dataset, asked, digest)]
+    found: list[Seen] = []
+    empty: TaskError | None = None
+    for name in reading.layers(dataset):
+        try:
+            found.append(look(dataset, asked.model_copy(update={"layer": name}), digest))
+        except TaskError as error:
+            if error.detail.code not in _EMPTY:
+                raise
+            empty = error
+    if not found:
+        raise empty or TaskError(
+            "LAYER_NOT_SPATIAL", f"{dataset.name} has no layer with geometries", category="data", field="layer", value=ALL,
+            remediation="Upload a layer with geometries",
+        )  # fmt: skip
+    return found
+
+
+def suffixes(names: Iterable[str]) -> list[str]:
+    """What tables and items of layers end in: their names in lower case, [a-z0-9_] only, told apart by a number."""
+    made: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_LONGEST_SUFFIX] or "layer"
+        number = 1
+        while (suffix := plain if number == 1 else f"{plain}_{number}") in made:
+            number += 1
+        made.append(suffix)
+    return made
+
+
+def look(dataset: Dataset, asked: VectorConfig, digest: str) -> Seen:
+    """Describe the layer that was asked for, and cut it into parts. `digest` is the source's SHA-256."""
     found = reading.describe(dataset, asked)
     if found.features == 0:
         raise TaskError(
@@ -56,7 +94,7 @@ def look(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]) -> Se
         crs=source_crs.name,
         crs_wkt=None if source_crs.code else source_crs.wkt,
         bytes=dataset.size,
-        sha256=dataset.sha256(check),
+        sha256=digest,
         modified=dataset.modified.isoformat(),
     )
     parts = {"chunks": plan.chunks(dataset, found, asked.chunk_rows), "batch_rows": plan.batch_rows(dataset, found)}

@@ -102,6 +102,11 @@ def column_type(ogr_type: str, subtype: str) -> ColumnType:
     return _SUBTYPES.get((ogr_type, subtype)) or _TYPES.get(ogr_type, ColumnType.TEXT)
 
 
+def spatial_layers(dataset: Dataset) -> list[str]:
+    """The names of the layers with geometries."""
+    return [str(name) for name, kind in pyogrio.list_layers(dataset.path) if kind is not None]
+
+
 def _choose(dataset: Dataset, wanted: str | None) -> tuple[str, list[str]]:
     layers = {str(name): kind for name, kind in pyogrio.list_layers(dataset.path)}
     spatial = [name for name, kind in layers.items() if kind is not None]
@@ -122,7 +127,7 @@ def _choose(dataset: Dataset, wanted: str | None) -> tuple[str, list[str]]:
     if chosen is None and len(spatial) > 1:
         raise TaskError(
             "LAYER_AMBIGUOUS", f"{dataset.name} has {len(spatial)} layers: {_listed(spatial)}", category="user", field="layer",
-            remediation="Name one of them as processing_config.layer; a request makes one table",
+            remediation="Name one of them as processing_config.layer, or all by *: a table each",
         )  # fmt: skip
     return chosen or spatial[0], plain
 

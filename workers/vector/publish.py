@@ -61,9 +61,14 @@ class Contents:
     bbox: list[float] | None
 
 
-def staging_name(job_id: str) -> str:
-    """The table that a job loads into."""
-    return f"_load_{job_id[:_STAGING]}"
+def staging_name(job_id: str, layer: int = 0) -> str:
+    """The table that a job loads into; the layers after the first have a number."""
+    return f"_load_{job_id[:_STAGING]}" + (f"_{layer}" if layer else "")
+
+
+def _job_of(staging: str) -> str:
+    """What staging_name gives for the job's first layer."""
+    return staging[: len("_load_") + _STAGING]
 
 
 def hand_over(connection: psycopg.Connection[Any], staging: str) -> None:
@@ -219,7 +224,16 @@ def withdraw_rows(connection: psycopg.Connection[Any], table: str, request_id: s
 def discard(connection: psycopg.Connection[Any], job_ids: Sequence[str], check: Callable[[], None]) -> list[str]:
     """Drop what the jobs of a revision loaded and never published; returns what there was."""
     staging = {staging_name(job_id) for job_id in job_ids}
-    return _drop_all(connection, lambda name, mark: mark is None and name in staging, check)
+    return _drop_all(connection, lambda name, mark: mark is None and _job_of(name) in staging, check)
+
+
+def retire(connection: psycopg.Connection[Any], mark: Mark, tables: Sequence[str], check: Callable[[], None]) -> list[str]:
+    """Drop what earlier revisions of the request published under names that this one has not; returns what there was."""
+
+    def stale(name: str, found: Mark | None) -> bool:
+        return found is not None and found.request_id == mark.request_id and found.revision < mark.revision and name not in tables
+
+    return _drop_all(connection, stale, check)
 
 
 def withdraw(
@@ -230,7 +244,7 @@ def withdraw(
 
     def ours(name: str, mark: Mark | None) -> bool:
         if mark is None:
-            return name in staging
+            return _job_of(name) in staging
         return mark.request_id == request_id and mark.revision <= revision
 
     return _drop_all(connection, ours, check)

@@ -28,6 +28,16 @@ def describe(dataset: Dataset, asked: VectorConfig) -> Layer:
                 return ogr.describe(dataset, asked.layer)
 
 
+def layers(dataset: Dataset) -> list[str | None]:
+    """The names of the layers with geometries; None for the only one of a format that has no names."""
+    match dataset.format:
+        case Format.GEOJSON | Format.GEOJSON_LINES | Format.CSV | Format.PARQUET:
+            return [None]
+        case _:
+            with dataset.reading():
+                return list(ogr.spatial_layers(dataset))
+
+
 def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
     """The rows of a chunk. The file is opened when the first batch is asked for and closed after the last."""
     with dataset.reading():

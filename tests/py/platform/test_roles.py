@@ -61,7 +61,7 @@ EXECUTES: Mapping[Role, str] = {
         geo.geometry_problem geo.has_long_edge geo.wrap_longitude
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
         platform.begin_delivery platform.begin_delivery_v2 platform.record_failed_call
-        platform.record_rejects platform.recorded_rejects
+        platform.record_rejects platform.recorded_rejects platform.reserve_layer_table
     """,
     "admin": CELLS
     + """

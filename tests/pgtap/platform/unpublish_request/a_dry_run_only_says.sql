@@ -9,7 +9,7 @@ CREATE TABLE geo.base_map_roads_1 ();
 SELECT format('COMMENT ON TABLE geo.base_map_roads_1 IS %L', format(E'Roads\n\ngeomill: client=hub request=%s revision=1 job=j first', :'id')) \gexec
 
 SELECT tests.unpublish('hub', :'id') AS said \gset
-SELECT is(ARRAY(SELECT jsonb_object_keys(:'said'::jsonb) ORDER BY 1), '{dry_run,files,job,message,request_id,request_type,revision,stac_collection,stac_items,status,table,warnings}', 'the keys');
+SELECT is(ARRAY(SELECT jsonb_object_keys(:'said'::jsonb) ORDER BY 1), '{dry_run,files,job,message,request_id,request_type,revision,stac_collection,stac_items,status,table,tables,warnings}', 'the keys');
 SELECT is((:'said'::jsonb) -> 'dry_run', 'true', 'by default it is a dry run');
 SELECT is((:'said'::jsonb) ->> 'table', 'geo.base_map_roads_1', 'the table');
 SELECT is((:'said'::jsonb) -> 'stac_items', '["/collections/hub_vectors/items/Base Map_roads_1"]', 'the item');
