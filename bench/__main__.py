@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,15 @@ from bench.growth import measure_backlog, measure_old_transaction, measure_views
 from bench.idle import measure_idle
 from bench.layers import layer, size
 from bench.peers import best_ratio, measure_peers
+from bench.requests import CALLS, fill, hub
+from bench.requests import measure as measure_requests
 from bench.vectors import has_peer
 from bench.vectors import measure as measure_vectors
 from codegen.connection import resolve_dsn
 
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
-PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors")
+PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests")
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,20 @@ class Effort:
     old: int
     vectors: tuple[int, ...]
     vector_runs: int
+    requests: tuple[int, ...]
 
 
-QUICK = Effort(runs=1, seconds=2, tasks=300_000, idle=15, backlog=(1_000, 100_000), old=1, vectors=(10_000, 100_000), vector_runs=1)
+QUICK = Effort(
+    runs=1,
+    seconds=2,
+    tasks=300_000,
+    idle=15,
+    backlog=(1_000, 100_000),
+    old=1,
+    vectors=(10_000, 100_000),
+    vector_runs=1,
+    requests=(1_000, 10_000),
+)
 FULL = Effort(
     runs=5,
     seconds=4,
@@ -57,6 +71,7 @@ FULL = Effort(
     old=5,
     vectors=(10_000, 100_000, 1_000_000),
     vector_runs=3,
+    requests=(1_000, 100_000),
 )
 
 
@@ -84,6 +99,7 @@ def main() -> int:
     parser.add_argument("--peers", action="store_true", help="other queues beside it too; installs them below GEOMILL_HOME")
     parser.add_argument("--only", choices=[*PARTS, "peers"], action="append", help="these parts only")
     parser.add_argument("--ten-million", action="store_true", help="with vectors: ten million polygons too (5 GB, minutes)")
+    parser.add_argument("--million", action="store_true", help="with requests: a million of them in the books too (minutes)")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
@@ -95,6 +111,8 @@ def main() -> int:
         with psycopg.connect(dsn, autocommit=True) as connection:
             prepare(connection)
         largest = {size: stack.enter_context(_database(server, f"{DATABASE}_{size}", template=DATABASE)) for size in effort.backlog}
+        sizes = (*effort.requests, *([1_000_000] if arguments.million else []))
+        books = {size: stack.enter_context(_database(server, f"{DATABASE}_books_{size}", template=DATABASE)) for size in sizes}
         connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
         _head(report, connection, effort, sys.argv[1:])
         parts: dict[str, Callable[[], None]] = {
@@ -104,6 +122,7 @@ def main() -> int:
             "backlog": lambda: _backlog(report, largest, effort),
             "idle": lambda: _idle(report, connection, dsn, effort),
             "vectors": lambda: _vectors(report, connection, dsn, effort, ten_million=arguments.ten_million),
+            "requests": lambda: _requests(report, books, effort),
             "peers": lambda: _peers(report, connection, dsn, effort),
         }
         for name in arguments.only or (*PARTS, *(["peers"] if arguments.peers else [])):
@@ -281,6 +300,25 @@ def _vectors(report: Report, connection: psycopg.Connection[Any], dsn: str, effo
             _spread(figure.workers[1], "{:.1f}"), ratios[1], "≤ 1.5", _spread(figure.workers[2], "{:.1f}"), ratios[2], "≤ 1.0",
             f"{rows / statistics.median(figure.workers[1]):,.0f}", f"{figure.memory:.0f}", "< 400",
         )  # fmt: skip
+
+
+def _requests(report: Report, books: dict[int, str], effort: Effort) -> None:
+    """Each size in a database of its own."""
+    sizes = list(books)
+    seconds = 3.0 * max(effort.seconds, 1)
+    made = {}
+    for old, dsn in books.items():
+        with psycopg.connect(dsn, autocommit=True) as connection, hub(connection):
+            fill(connection, old)
+            made[old] = measure_requests(partial(psycopg.connect, dsn, autocommit=True), old=old, seconds=seconds)
+    report.table(
+        f"Requests: 4 callers at once, six polls to a submit, a list and two searches, {seconds:.0f} s; ms, p50 / p95",
+        ("", *(f"{old:,} in the books" for old in sizes), "p50, largest / smallest", "target"),
+    )
+    for kind in CALLS:
+        ratio = made[sizes[-1]].p50(kind) / made[sizes[0]].p50(kind)
+        report.row(kind, *(f"{made[old].p50(kind):.1f} / {made[old].p95(kind):.1f}" for old in sizes), f"**{ratio:.2f}**", "≤ 1.5")
+    report.row("calls/s", *(f"{made[old].rate:,.0f}" for old in sizes), f"{made[sizes[-1]].rate / made[sizes[0]].rate:.2f}", "-")
 
 
 def _peers(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:

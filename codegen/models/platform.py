@@ -83,6 +83,7 @@ class Request(Table):
             Index(("stac_collection",), where="request_type = 'collection'", unique=True, name="idx_requests_own_collection"),
             Index(("client_id", "created_at DESC", "request_id")),
             Index(("client_id", "status")),
+            Index(("client_id", "started_at", "request_id"), where="status = 'pending'", name="idx_requests_waiting"),
             Index(("client_id", "source_checksum"), where="source_checksum IS NOT NULL", name="idx_requests_source"),
             Index(("table_name",), where="table_name IS NOT NULL", name="idx_requests_table"),
             Index(("status", "updated_at"), where="status IN ('pending', 'processing')", name="idx_requests_open"),
@@ -313,7 +314,7 @@ class Outcome(Table):
 
     __table__: ClassVar[TableOptions] = table(
         schema="platform", name="outcomes",
-        indexes=[Index(("client_id", "ended_at DESC")), Index(("ended_at",)), Index(("client_id", "source_checksum"), where="source_checksum IS NOT NULL", name="idx_outcomes_source")],
+        indexes=[Index(("client_id", "ended_at DESC")), Index(("ended_at",), method="brin", name="idx_outcomes_ended_at"), Index(("client_id", "source_checksum"), where="source_checksum IS NOT NULL", name="idx_outcomes_source")],
         only_these_indexes="read by client and by time; by source, to find what was made of it",
         policies=[*own_rows(), OPERATORS], grants={"geomill_admin": ("SELECT",), "geomill_api": ("SELECT",)},
     )  # fmt: skip

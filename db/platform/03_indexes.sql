@@ -7,6 +7,7 @@ CREATE INDEX idx_source_roots_created_at ON platform.source_roots (created_at);
 CREATE UNIQUE INDEX idx_requests_own_collection ON platform.requests (stac_collection) WHERE request_type = 'collection';
 CREATE INDEX idx_requests_client_id_created_at_request_id ON platform.requests (client_id, created_at DESC, request_id);
 CREATE INDEX idx_requests_client_id_status ON platform.requests (client_id, status);
+CREATE INDEX idx_requests_waiting ON platform.requests (client_id, started_at, request_id) WHERE status = 'pending';
 CREATE INDEX idx_requests_source ON platform.requests (client_id, source_checksum) WHERE source_checksum IS NOT NULL;
 CREATE INDEX idx_requests_table ON platform.requests (table_name) WHERE table_name IS NOT NULL;
 CREATE INDEX idx_requests_open ON platform.requests (status, updated_at) WHERE status IN ('pending', 'processing');
@@ -26,7 +27,7 @@ CREATE INDEX idx_key_events_client_id_event_id ON platform.key_events (client_id
 CREATE INDEX idx_webhook_deliveries_status_delivery_id ON platform.webhook_deliveries (status, delivery_id);
 CREATE INDEX idx_webhook_secrets_created_at ON platform.webhook_secrets (created_at);
 CREATE INDEX idx_outcomes_client_id_ended_at ON platform.outcomes (client_id, ended_at DESC);
-CREATE INDEX idx_outcomes_ended_at ON platform.outcomes (ended_at);
+CREATE INDEX idx_outcomes_ended_at ON platform.outcomes USING brin (ended_at);
 CREATE INDEX idx_outcomes_source ON platform.outcomes (client_id, source_checksum) WHERE source_checksum IS NOT NULL;
 CREATE INDEX idx_published_collections_created_at ON platform.published_collections (created_at);
 CREATE INDEX idx_published_collections_updated_at ON platform.published_collections (updated_at);

@@ -10,6 +10,8 @@ import pytest
 from bench.engine import Case, empty_engine, engine_run, fill_engine, fill_floor, floor_run, measure_fan_out, prepare
 from bench.growth import measure_backlog, measure_views
 from bench.layers import layer
+from bench.requests import CALLS, CLIENTS, ROLE, fill, hub
+from bench.requests import measure as measure_requests
 from bench.vectors import measure as measure_vectors
 from tests.py.support.server import Database
 
@@ -48,6 +50,21 @@ def test_cycles_and_views_run(engine_database: Any) -> None:
         assert all(by_size[100] >= 0 for by_size in measure_views({100: connection}, runs=1).values())
         empty_engine(connection)
         assert connection.execute("SELECT count(*) FROM app.tasks").fetchone() == (0,)
+
+
+def test_a_mixed_load_is_measured_by_call(database: Database) -> None:
+    with database.connect() as connection, hub(connection):
+        fill(connection, 50)
+        made = measure_requests(database.connect, old=50, seconds=0.2)
+        assert all(made.calls[kind] for kind in CALLS)
+        assert all(0 < made.p50(kind) <= made.p95(kind) for kind in CALLS)
+        counts = "SELECT function_name, count(*) FROM app.api_requests WHERE client_id = 'bench_hub' GROUP BY 1"
+        called = dict(connection.execute(counts).fetchall())
+        # Each of the four callers begins with a submit that is not measured; and the books have a call a request.
+        assert called["submit_request"] == len(made.calls["submit"]) + CLIENTS
+        assert called["get_request_status"] == len(made.calls["poll"]) + 50
+        found = connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone()
+        assert found == (1,)
 
 
 def test_a_file_is_measured_and_nothing_of_it_stays(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
