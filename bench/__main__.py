@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from bench.engine import CASES, Figure, measure, measure_fan_out, median, median_cpu, prepare
-from bench.growth import measure_backlog, measure_old_transaction, measure_views
+from bench.growth import measure_backlog, measure_old_transaction, measure_small_jobs, measure_views
 from bench.idle import measure_idle
 from bench.layers import layer, size
 from bench.peers import best_ratio, measure_peers
@@ -233,6 +233,14 @@ def _old_transaction(report: Report, connection: psycopg.Connection[Any], dsn: s
         _spread(figure.claim_held, "{:.2f}"),
         f"**{figure.claim_ratio:.2f}**",
         "≤ 2",
+    )
+    without, held = measure_small_jobs(connection, dsn, runs=effort.old, tasks=10_000)
+    report.row(
+        "engine, jobs of 10 tasks, one a turn, tasks/s",
+        _spread([run.rate for run in without]),
+        _spread([run.rate for run in held]),
+        f"**{median(held) / median(without):.2f}**",
+        "0.80",
     )
     report.row(
         "floor, tasks/s",

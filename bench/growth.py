@@ -67,6 +67,18 @@ def measure_old_transaction(connection: psycopg.Connection[Any], dsn: str, *, ru
     return figure
 
 
+def measure_small_jobs(connection: psycopg.Connection[Any], dsn: str, *, runs: int, tasks: int) -> tuple[list[Run], list[Run]]:
+    """Jobs of ten tasks, one task a turn, 4 workers, in turn without and with an old transaction: many dead rows for little work."""
+    case = Case(1, 4, 10, 0.8)
+    rates: tuple[list[Run], list[Run]] = ([], [])
+    for _ in range(runs):
+        for is_held in (False, True):
+            fill_engine(connection, case.stage_size, tasks * 3 // 2)
+            with _held(dsn, is_held):
+                rates[is_held].append(engine_run(connection, dsn, case, transactions=tasks // case.clients))
+    return rates
+
+
 @contextmanager
 def _held(dsn: str, is_held: bool) -> Iterator[None]:
     if not is_held:

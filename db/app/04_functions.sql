@@ -3141,7 +3141,7 @@ GRANT EXECUTE ON FUNCTION app.register_worker(text, text[], text, integer, text)
 --
 -- Guarantees  The tasks can be claimed at once; the attempt that was given back does not count against their limit.
 --             With stopping, the worker is stopped and will not be taken for dead. Returns how many were given back.
--- Locks       worker row, task rows in id order.
+-- Locks       task rows in id order, worker row: as a turn does, for one may be on its way for the same worker.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.release_tasks(worker_id text, stopping boolean DEFAULT false)
@@ -3156,7 +3156,7 @@ DECLARE
 BEGIN
     PERFORM app.require_read_committed();
     SELECT w.* INTO me FROM app.workers AS w
-     WHERE w.worker_id = release_tasks.worker_id AND w.status = 'alive'::app.worker_status FOR UPDATE;
+     WHERE w.worker_id = release_tasks.worker_id AND w.status = 'alive'::app.worker_status;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
@@ -3168,10 +3168,16 @@ BEGIN
              ORDER BY o.task_id FOR UPDATE OF o) AS mine
      WHERE t.task_id = mine.task_id AND t.status = 'processing'::app.task_status;
     GET DIAGNOSTICS released = ROW_COUNT;
+    -- What a turn has claimed since `me` was read stays.
     UPDATE app.workers AS w
-       SET holding = '{}', holding_attempts = '{}', last_beat = app.clock(),
+       SET (holding, holding_attempts) = (
+               SELECT coalesce(array_agg(h.task_id ORDER BY h.task_id), '{}'), coalesce(array_agg(h.attempt ORDER BY h.task_id), '{}')
+                 FROM unnest(w.holding, w.holding_attempts) AS h (task_id, attempt)
+                WHERE NOT EXISTS (SELECT FROM unnest(me.holding, me.holding_attempts) AS mine (task_id, attempt)
+                                   WHERE mine.task_id = h.task_id AND mine.attempt = h.attempt)),
+           last_beat = app.clock(),
            status = CASE WHEN release_tasks.stopping THEN 'stopped'::app.worker_status ELSE w.status END
-     WHERE w.worker_key = me.worker_key;
+     WHERE w.worker_key = me.worker_key AND w.status = 'alive'::app.worker_status;
     IF released > 0 THEN
         PERFORM pg_notify('geomill_tasks', '');
     END IF;
