@@ -25,6 +25,7 @@ from bench.growth import measure_backlog, measure_old_transaction, measure_small
 from bench.idle import measure_idle
 from bench.layers import layer, size
 from bench.peers import best_ratio, measure_peers
+from bench.rasters import STEPS, Step, measure_collection, steps
 from bench.requests import CALLS, fill, hub
 from bench.requests import measure as measure_requests
 from bench.vectors import has_peer
@@ -33,7 +34,7 @@ from codegen.connection import resolve_dsn
 
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
-PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests")
+PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests", "rasters")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Effort:
     vectors: tuple[int, ...]
     vector_runs: int
     requests: tuple[int, ...]
+    raster_side: int
+    raster_items: int
 
 
 QUICK = Effort(
@@ -61,6 +64,8 @@ QUICK = Effort(
     vectors=(10_000, 100_000),
     vector_runs=1,
     requests=(1_000, 10_000),
+    raster_side=2_500,
+    raster_items=100,
 )
 FULL = Effort(
     runs=5,
@@ -72,6 +77,8 @@ FULL = Effort(
     vectors=(10_000, 100_000, 1_000_000),
     vector_runs=3,
     requests=(1_000, 100_000),
+    raster_side=10_000,
+    raster_items=1_000,
 )
 
 
@@ -123,6 +130,7 @@ def main() -> int:
             "idle": lambda: _idle(report, connection, dsn, effort),
             "vectors": lambda: _vectors(report, connection, dsn, effort, ten_million=arguments.ten_million),
             "requests": lambda: _requests(report, books, effort),
+            "rasters": lambda: _rasters(report, connection, dsn, effort),
             "peers": lambda: _peers(report, connection, dsn, effort),
         }
         for name in arguments.only or (*PARTS, *(["peers"] if arguments.peers else [])):
@@ -327,6 +335,26 @@ def _requests(report: Report, books: dict[int, str], effort: Effort) -> None:
         ratio = made[sizes[-1]].p50(kind) / made[sizes[0]].p50(kind)
         report.row(kind, *(f"{made[old].p50(kind):.1f} / {made[old].p95(kind):.1f}" for old in sizes), f"**{ratio:.2f}**", "≤ 1.5")
     report.row("calls/s", *(f"{made[old].rate:,.0f}" for old in sizes), f"{made[sizes[-1]].rate / made[sizes[0]].rate:.2f}", "-")
+
+
+def _rasters(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    report.table(
+        f"Rasters of {effort.raster_side:,} x {effort.raster_side:,}: seconds, peak MB, MB of the file",
+        ("", *STEPS, "convert + statistics / driver + statistics", "target"),
+    )
+    for case, found in steps(effort.raster_side):
+        statistics_ = found["statistics"].seconds
+        ratio = (found["convert"].seconds + statistics_) / (found["driver"].seconds + statistics_)
+        report.row(case, *(_step(found[step]) for step in STEPS), f"**{ratio:.2f}**", "≤ 1.15")
+    figure = measure_collection(connection, dsn, effort.raster_items, 256)
+    report.table(
+        f"A collection of {figure.items:,} rasters of 256 x 256, two workers", ("geomill, s", "bare conversions, s", "overhead, ms an item")
+    )
+    report.row(f"{figure.geomill:.1f}", f"{figure.bare:.1f}", f"{figure.overhead:.0f} ({figure.geomill / figure.bare:.2f} x)")
+
+
+def _step(step: Step) -> str:
+    return f"{step.seconds:.1f} s, {step.megabytes:.0f} MB" + (f", {step.size / 1e6:.0f} MB" if step.size else "")
 
 
 def _peers(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:

@@ -54,7 +54,7 @@ def has_peer() -> bool:
 def measure(connection: psycopg.Connection[Any], dsn: str, path: Path, *, runs: int, workers: tuple[int, ...] = (1, 2)) -> Figure:
     """One file, each side in turn, as often as `runs` says."""
     figure = Figure(workers={number: [] for number in workers})
-    with _client(connection):
+    with client(connection):
         for _ in range(runs):
             if has_peer():
                 figure.bare.append(_ogr2ogr(connection, dsn, path))
@@ -96,7 +96,8 @@ def _request(connection: psycopg.Connection[Any], path: Path) -> float:
 
 
 @contextmanager
-def _client(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def client(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """A client to measure with, who may read what the benchmarks make."""
     role = sql.Identifier(ROLE)
     if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE geomill_client").format(role))

@@ -23,7 +23,9 @@ _NAME, _MIN_MAX, _RED, _GREEN, _BLUE = "2", "5", "6", "7", "8"
 
 
 def of(dataset: Any) -> list[Class]:
-    """The classes of an open raster's first band, by value; empty where it does not say any."""
+    """The classes of an open raster's first band, by value; empty where it does not say any. Only integers are classes."""
+    if not dataset.dtypes[0].startswith(("int", "uint")):
+        return []
     band = _header(dataset)
     if band is None:
         return []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bench import rasters
 from bench.engine import Case, empty_engine, engine_run, fill_engine, fill_floor, floor_run, measure_fan_out, prepare
 from bench.growth import measure_backlog, measure_views
 from bench.layers import layer
@@ -77,4 +78,16 @@ def test_a_file_is_measured_and_nothing_of_it_stays(database: Database, monkeypa
         read = connection.execute("SELECT result_data #> '{vector,read}' FROM app.jobs WHERE job_type = 'ingest_vector'").fetchall()
         assert read == [(500,)]
         assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'geo'::regnamespace").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'geomill_bench_client'").fetchone() == (0,)
+
+
+@pytest.mark.slow
+def test_rasters_are_measured_and_nothing_of_them_stays(database: Database, tmp_path: Path) -> None:
+    found = rasters.measure("palette", 700, tmp_path)
+    assert set(found) == set(rasters.STEPS)
+    assert all(step.seconds > 0 and step.megabytes > 0 for step in found.values())
+    assert {step for step in found if found[step].size} == {"driver", "rio-cogeo", "convert"}
+    with database.connect() as connection:
+        figure = rasters.measure_collection(connection, database.dsn(), items=3, side=64)
+        assert (figure.items, figure.geomill > 0, figure.bare > 0) == (3, True, True)
         assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'geomill_bench_client'").fetchone() == (0,)
