@@ -223,16 +223,30 @@ def _depth_of_z(coordinates: Any) -> bool:
 
 
 def _kinds(geometries: list[Any]) -> Kinds:
-    """What there is; an unusable geometry counts as what it says it is, so that loading can say what is wrong with it."""
-    encoded: list[bytes | None] = []
-    claimed: set[str] = set()
+    """What geometries say they are, whether or not loading can use them: it will say what is wrong."""
+    types: set[str] = set()
+    has_z = False
     for geometry in geometries:
-        try:
-            encoded.append(encode(geometry))
-        except UnusableGeometryError:
-            kind = str(geometry.get("type") if isinstance(geometry, dict) else None)
-            claimed.add(kind.upper() if kind in _CODES else "GEOMETRY")
-    return wkb.kinds(pa.array(encoded, pa.binary())) | Kinds(frozenset(claimed))
+        if geometry is None:
+            continue
+        kind = geometry.get("type") if isinstance(geometry, dict) else None
+        inside = geometry.get("coordinates", geometry.get("geometries")) if kind in _CODES else None
+        if inside != []:
+            types.add(str(kind).upper() if kind in _CODES else "GEOMETRY")
+            has_z = has_z or _seems_high(inside)
+    return Kinds(frozenset(types), has_z)
+
+
+def _seems_high(coordinates: Any) -> bool:
+    """Whether the first position has a third number: the others are as it is."""
+    while isinstance(coordinates, list) and coordinates:
+        if isinstance(coordinates[0], dict):
+            coordinates = coordinates[0].get("coordinates")
+        elif isinstance(coordinates[0], list):
+            coordinates = coordinates[0]
+        else:
+            return len(coordinates) > 2
+    return False
 
 
 def _named_crs(crs: Any) -> str | None:

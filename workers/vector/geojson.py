@@ -10,6 +10,7 @@ feature. Offsets are in bytes.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ import orjson
 from workers.errors import TaskError
 
 _BLOCK = 2 * 1024 * 1024
-MOST_FEATURE_BYTES = 64 * 1024 * 1024
+MOST_FEATURE_BYTES = 32 * 1024 * 1024
 """Text of one feature. Parsed, it takes several times as much."""
 _BETWEEN = b" \t\r\n,"
 _SPACE = b" \t\r\n"
@@ -122,7 +123,7 @@ class _Text:
         """Read on; whether there was anything."""
         _require_size(len(self.ahead), self.offset)
         # Twice as much each time, so that a long value is not parsed again for each block of it.
-        block = self._file.read(max(_BLOCK, len(self.ahead)))
+        block = self._file.read(min(max(_BLOCK, len(self.ahead)), MOST_FEATURE_BYTES - len(self.ahead)))
         self.ahead += block
         return bool(block)
 
@@ -240,10 +241,16 @@ def _parse(text: bytes) -> tuple[Any, bool]:
     """A value of JSON, integers of any length; and whether its text had to be read as ISO-8859-1."""
     # The quick parser makes floats of integers beyond 64 bits.
     if _LONG_NUMBER.search(text) is None:
+        # A million lists look like garbage to the collector, which would look at all of them again and again.
+        collecting = gc.isenabled()
+        gc.disable()
         try:
             return orjson.loads(text), False
         except ValueError:
             pass
+        finally:
+            if collecting:
+                gc.enable()
     try:
         return json.loads(text.decode()), False
     except UnicodeDecodeError:
@@ -253,9 +260,9 @@ def _parse(text: bytes) -> tuple[Any, bool]:
 
 
 def _require_size(length: int, offset: int) -> None:
-    if length > MOST_FEATURE_BYTES:
+    if length >= MOST_FEATURE_BYTES:
         raise TaskError(
-            "FEATURE_TOO_LARGE", f"The feature at byte {offset} is longer than {MOST_FEATURE_BYTES} bytes of text", category="data",
+            "FEATURE_TOO_LARGE", f"The feature at byte {offset} has {MOST_FEATURE_BYTES} bytes of text or more", category="data",
             field="source_path", remediation="Simplify or divide its geometry, or upload the layer as a GeoPackage",
         )  # fmt: skip
 

@@ -213,6 +213,8 @@ _INSERT = """
         SELECT j.*, CASE
                    WHEN j."NONE" OR NOT j."INSIDE" THEN NULL
                    WHEN j."VALID" THEN {simplest}
+                   -- Making it valid would leave out the position, and guess at the shape.
+                   WHEN public.ST_IsValidReason(j."G") LIKE 'Invalid Coordinate%%' THEN NULL
                    WHEN public.GeometryType(j."G") = 'GEOMETRYCOLLECTION' THEN public.ST_CollectionHomogenize(public.ST_MakeValid(j."G"))
                    ELSE public.ST_CollectionExtract(public.ST_MakeValid(j."G"), public.ST_Dimension(j."G") + 1)
                END AS "FIXED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from itertools import pairwise
 from typing import Any
@@ -167,6 +168,24 @@ def test_a_monstrous_geometry_is_one_reject(mill: Mill, monkeypatch: pytest.Monk
         assert reject["code"] == "GEOMETRY_TOO_LARGE"
         assert "(5.0, 5.0, 15.0, 15.0)" in reject["reason"]
         assert reject["properties"] == {"n": 1}
+
+
+def test_coordinates_that_are_no_numbers(mill: Mill) -> None:
+    path = mill.sources / "nan.gpkg"
+    ring = [(0.0, 0.0), (1.0, 0.0), (1.0, np.nan), (0.0, 1.0), (0.0, 0.0)]
+    infinite = [(0.0, 0.0), (np.inf, 0.0), (1.0, 1.0), (0.0, 0.0)]
+    polygons = [struct.pack("<BIII", 1, 3, 1, len(one)) + np.array(one).tobytes() for one in (ring, infinite)]
+    values = np.array([*polygons, shapely.to_wkb(shapely.box(0, 0, 1, 1), flavor="iso")], dtype=object)
+    pyogrio.raw.write(path, values, [np.array([1, 2, 3])], ["n"], driver="GPKG", geometry_type="Polygon", crs="EPSG:4326")
+    done = mill.ingest(path)
+    assert done.rows("n") == [{"n": 3}]
+    assert sorted(row["properties"]["n"] for row in mill.rejects(done.request_id)) == [1, 2]
+    points = [feature({"type": "Point", "coordinates": [x, 1]}, n=n) for n, x in ((1, "NaN"), (2, 2))]
+    nan = json.dumps(collection(*points))
+    text = mill.write("nan.geojson", nan.replace('"NaN"', "NaN"))
+    done = mill.ingest(text)
+    assert done.rows("n") == [{"n": 2}]
+    assert [row["code"] for row in mill.rejects(done.request_id)] == ["GEOMETRY_UNREADABLE"]
 
 
 def test_rejects_show_where_they_are(mill: Mill) -> None:
