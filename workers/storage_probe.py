@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any
 
+from workers.errors import TaskError
 from workers.storage import Storage
 
 
@@ -25,7 +26,9 @@ def look_at(storage: Storage) -> StorageProbe:
         with tempfile.TemporaryFile(dir=storage.root) as file:
             file.write(b"geomill")
             file.flush()
+        # A bucket is elsewhere: whether it answers is another question.
+        next(iter(storage.listed("geomill-probe")), None)
         usage = shutil.disk_usage(storage.root)
-    except OSError as error:
+    except (OSError, TaskError) as error:
         return StorageProbe(storage.base_url, is_well=False, metric={"error": str(error)})
     return StorageProbe(storage.base_url, is_well=True, metric={"free_bytes": usage.free, "total_bytes": usage.total})

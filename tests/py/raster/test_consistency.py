@@ -203,6 +203,7 @@ def test_from_the_command_line(published: Published) -> None:
     assert not stray.exists()
 
 
+@pytest.mark.slow
 def test_as_a_job(published: Published) -> None:
     stray = published.client.storage / CLIENT / NOBODY / "r1" / "left.tif"
     stray.parent.mkdir(parents=True)

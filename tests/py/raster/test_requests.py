@@ -286,6 +286,27 @@ def test_members_are_added_and_replaced(client: Client) -> None:
     assert {name.split("/")[0] for name in client.files(request)} == {"r4"}, "every earlier revision's files have gone"
 
 
+def test_members_added_while_the_others_are_taken_back(client: Client) -> None:
+    folder = make_collection(client.sources / "taken back", 2)
+    request = client.submit_as("taken back", f"{folder}/", "collection")
+    client.work()
+    client.completed(request)
+    client.ddh.execute("SELECT platform.unpublish_request(%s, false)", (request,))
+    write(client.sources / "taken back more" / "tile_5.tif", noise((200, 200), "uint16", 1, 9000), 540_000)
+    client.submit_as("taken back", f"{client.sources}/taken back more/", "collection", overwrite=True, mode="append")
+    client.work()
+    after = client.completed(request)
+    assert shown(client, after) == ["tile_5"], "nothing is added to what is on its way out"
+    assert client.files(request) == ["r2/mosaic.json", "r2/tile_5.tif"]
+    client.ddh.execute("SELECT platform.unpublish_request(%s, false)", (request,))
+    client.work()
+    assert client.status(request)["status"] == "unpublished"
+    assert client.files(request) == []
+    collection = after["stac_metadata"]["id"]
+    for statement in ("SELECT 1 FROM pgstac.collections WHERE id = %s", "SELECT 1 FROM pgstac.searches WHERE metadata ->> 'name' = %s"):
+        assert client.superuser.execute(statement.encode(), (collection,)).fetchall() == [], "its search goes with it"
+
+
 def test_a_search_over_the_collection_is_registered(client: Client, requests: dict[str, str]) -> None:
     status = client.completed(requests["tiles"])
     collection = status["stac_metadata"]["id"]

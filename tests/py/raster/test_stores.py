@@ -79,6 +79,7 @@ def test_a_collection_below_a_prefix(client: Client, in_bucket: Client, bucket: 
     ]
 
 
+@pytest.mark.slow
 def test_what_is_in_the_bucket_agrees_and_goes(client: Client, in_bucket: Client, bucket: s3.Bucket) -> None:
     path = write(client.sources / "goes.tif", noise((50, 50), "float32"))
     request = client.submit(path)

@@ -11,6 +11,7 @@ from tests.py.support import s3
 from workers import object_store
 from workers.errors import TaskError
 from workers.storage import Storage, Stored
+from workers.storage_probe import look_at
 
 KEY = "client/request/r1/cog.tif"
 
@@ -165,6 +166,12 @@ class TestArtefacts:
         with pytest.raises(TaskError) as caught:
             self.publish(Storage.at(f"{bucket}-none/out"), KEY, "x")
         assert caught.value.detail.code == "STORAGE_NOT_WRITABLE"
+
+    def test_a_look_at_it(self, bucket: str) -> None:
+        assert look_at(Storage.at(f"{bucket}/out")).is_well
+        probe = look_at(Storage.at(f"{bucket}-none/out"))
+        assert not probe.is_well
+        assert "cannot be reached" in probe.metric["error"]
 
     def test_public_base(self, bucket: str) -> None:
         assert Storage.at(f"{bucket}/out", "https://data.example.org/x/").href("c/a.tif") == "https://data.example.org/x/c/a.tif"
