@@ -22,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 
 from bench.engine import CASES, Figure, measure, measure_fan_out, median, median_cpu, prepare
 from bench.growth import measure_backlog, measure_old_transaction, measure_small_jobs, measure_views
+from bench.h3_grids import measure as measure_h3
 from bench.idle import measure_idle
 from bench.layers import layer, size
 from bench.peers import best_ratio, measure_peers
@@ -34,7 +35,7 @@ from codegen.connection import resolve_dsn
 
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
-PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests", "rasters")
+PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests", "rasters", "h3")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Effort:
     requests: tuple[int, ...]
     raster_side: int
     raster_items: int
+    h3_resolutions: tuple[int, ...]
+    h3_side: int
 
 
 QUICK = Effort(
@@ -66,6 +69,8 @@ QUICK = Effort(
     requests=(1_000, 10_000),
     raster_side=2_500,
     raster_items=100,
+    h3_resolutions=(3, 4),
+    h3_side=2000,
 )
 FULL = Effort(
     runs=5,
@@ -79,6 +84,8 @@ FULL = Effort(
     requests=(1_000, 100_000),
     raster_side=10_000,
     raster_items=1_000,
+    h3_resolutions=(3, 4, 5, 6),
+    h3_side=10_000,
 )
 
 
@@ -131,6 +138,7 @@ def main() -> int:
             "vectors": lambda: _vectors(report, connection, dsn, effort, ten_million=arguments.ten_million),
             "requests": lambda: _requests(report, books, effort),
             "rasters": lambda: _rasters(report, connection, dsn, effort),
+            "h3": lambda: _h3(report, connection, dsn, effort),
             "peers": lambda: _peers(report, connection, dsn, effort),
         }
         for name in arguments.only or (*PARTS, *(["peers"] if arguments.peers else [])):
@@ -161,6 +169,15 @@ def _deploy(dsn: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_DSN")}
     environment |= {"GEOMILL_DSN": dsn, "GEOMILL_NO_CRON": "1"}
     subprocess.run([sys.executable, "-m", "codegen", "deploy"], env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _h3(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    """One worker, once: the shape over resolutions is the point."""
+    report.table("H3 grids and zonal statistics, one worker", ["what", "how many", "a second", "bare, a second", "of it", "MB"])
+    for one in measure_h3(connection, dsn, resolutions=effort.h3_resolutions, side=effort.h3_side):
+        rate, bare = one.done / one.seconds, one.done / one.bare
+        report.row(one.name, f"{one.done:,}", f"{rate:,.0f}", f"{bare:,.0f}", f"{rate / bare:.2f}", one.memory)
+    report.say("", "Bare: the h3 library's cells of the same polygons, stored nowhere; numpy's sums of the same pixels, in no cells.")
 
 
 def _head(report: Report, connection: psycopg.Connection[Any], effort: Effort, arguments: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 from codegen.ddl import Statement
 from codegen.messages.client import ClientSettings
-from codegen.messages.request import CollectionConfig, RasterConfig, VectorConfig
+from codegen.messages.request import CollectionRequestConfig, RasterRequestConfig, VectorRequestConfig
 from codegen.messages.submit import SubmitOptions
 from codegen.models.enums import RequestType
 from codegen.patterns import to_postgres
@@ -28,9 +28,9 @@ from codegen.templates import PINS_BACKSLASHES
 from codegen.workflows import JOB_TYPES
 
 CONFIGS: Mapping[RequestType, type[BaseModel]] = {
-    RequestType.VECTOR: VectorConfig,
-    RequestType.RASTER: RasterConfig,
-    RequestType.COLLECTION: CollectionConfig,
+    RequestType.VECTOR: VectorRequestConfig,
+    RequestType.RASTER: RasterRequestConfig,
+    RequestType.COLLECTION: CollectionRequestConfig,
 }
 
 _REMEDY = "use what codegen/validators.py allows, or check it in the worker and say so in the description"

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from codegen.messages.base import Message
+from codegen.messages.h3 import ZonalOptions
 
 Identifier = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z_][a-z0-9_]*$")]
 Crs = Annotated[str, Field(max_length=50, pattern="^[A-Z]+:[0-9]+$")]
@@ -106,3 +107,21 @@ class CollectionConfig(CommonConfig, RasterOptions):
     homogeneity: Literal["strict", "warn", "ignore"] = Field(default="strict", description="Whether members must agree in bands, data type, kind, CRS and resolution")
     mode: Literal["replace", "append"] = Field(default="replace", description="Whether a new revision's members take the place of all that the request published, or are added to them; one of the same name is replaced")
     on_item_error: Literal["fail", "continue"] = Field(default="continue", description="What a member that cannot be converted means to the others")
+
+
+class Measured(Message):
+    """What becomes of a result once it is published; no job that makes it is told of this."""
+
+    h3: ZonalOptions | None = Field(default=None, description="Measure the result over a grid of H3 cells (docs/h3.md)")
+
+
+class VectorRequestConfig(VectorConfig, Measured):
+    """processing_config of a vector request, whole."""
+
+
+class RasterRequestConfig(RasterConfig, Measured):
+    """processing_config of a raster request, whole."""
+
+
+class CollectionRequestConfig(CollectionConfig, Measured):
+    """processing_config of a collection request, whole."""

@@ -3403,7 +3403,7 @@ BEGIN
 END;
 $$;
 -- app.hold_task runs with its caller's rights.
-GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker;
+GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker, geomill_api;
 
 -- app.require_stac_items: refuses what is not an array of STAC items, each named once.
 --

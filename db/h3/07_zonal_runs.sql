@@ -42,7 +42,7 @@ COMMENT ON TABLE h3.zonal_runs IS 'Measurements of datasets over grids';
 COMMENT ON COLUMN h3.zonal_runs.run_id IS 'Key';
 COMMENT ON COLUMN h3.zonal_runs.dataset_id IS 'The dataset: of a request its STAC item''s id, after its client''s';
 COMMENT ON COLUMN h3.zonal_runs.grid_id IS 'The grid';
-COMMENT ON COLUMN h3.zonal_runs.version IS 'Version: of a request its revision';
+COMMENT ON COLUMN h3.zonal_runs.version IS 'Version, from 1: each measurement of the dataset over the grid is one';
 COMMENT ON COLUMN h3.zonal_runs.resolution IS 'H3 resolution that was measured';
 COMMENT ON COLUMN h3.zonal_runs.coarsest_resolution IS 'H3 resolution down from which sums were rolled up';
 COMMENT ON COLUMN h3.zonal_runs.status IS 'processing, or completed: whole';

@@ -16,7 +16,7 @@ CREATE OR REPLACE VIEW h3.statistics WITH (security_invoker) AS
 SELECT r.dataset_id, r.grid_id, r.version, h3.resolution(s.cell)::smallint AS resolution, s.cell,
        r.variables -> (s.variable - 1) ->> 'name' AS variable, s.count, s.sum, s.sum / nullif(s.count, 0) AS mean,
        sqrt(greatest(s.sum_squares / nullif(s.count, 0) - (s.sum / nullif(s.count, 0)) ^ 2, 0)) AS stddev,
-       s.minimum, s.maximum, s.nodata_count, r.weighting, r.stac_collection_id, r.stac_item_id, r.request_id, r.run_id
+       s.minimum, s.maximum, s.nodata_count, r.weighting, r.stac_collection_id, r.stac_item_id, r.request_id, r.run_id, r.revision
   FROM h3.zonal_runs AS r
   JOIN h3.zonal_statistics AS s ON s.run_id = r.run_id
  WHERE r.is_current;
@@ -25,7 +25,7 @@ COMMENT ON VIEW h3.statistics IS 'Zonal statistics: the current version of each 
 CREATE OR REPLACE VIEW h3.categories WITH (security_invoker) AS
 SELECT r.dataset_id, r.grid_id, r.version, h3.resolution(c.cell)::smallint AS resolution, c.cell,
        r.variables -> (c.variable - 1) ->> 'name' AS variable, c.category, c.count, c.count / s.count AS share,
-       r.stac_collection_id, r.stac_item_id, r.request_id, r.run_id
+       r.stac_collection_id, r.stac_item_id, r.request_id, r.run_id, r.revision
   FROM h3.zonal_runs AS r
   JOIN h3.zonal_categories AS c ON c.run_id = r.run_id
   JOIN h3.zonal_statistics AS s ON s.run_id = c.run_id AND s.variable = c.variable AND s.cell = c.cell

@@ -440,7 +440,7 @@ BEGIN
     END IF;
     problems := problems || platform.source_problems(client.client_id, check_request.source_path, wanted.request_type);
     config := platform.check_config(wanted.request_type, check_request.processing_config);
-    problems := problems || config.problems;
+    problems := problems || config.problems || platform.grid_problems(config.filled -> 'h3');
 
     -- Names need an identity and a valid configuration; and what is too long for its column must not come near it.
     IF config.filled IS NULL OR problems @? '$[*] ? (@.code == "REQUIRED" || @.code == "TOO_LONG")' THEN
@@ -515,7 +515,8 @@ GRANT EXECUTE ON FUNCTION platform.configure_client(text, jsonb) TO geomill_admi
 
 -- platform.content_hash: the SHA-256 of what was asked, so that the same content resubmitted is the same request.
 --
--- overwrite, priority and on_busy say how, not what: they are left out. A list of paths is the list, however it was spaced.
+-- overwrite, priority and on_busy say how, not what: they are left out. So is h3 where nothing is to be measured: requests are
+-- older than that key. A list of paths is the list, however it was spaced.
 --
 -- Guarantees  Defaults that were written out and defaults that were left out hash equally (processing_config is filled).
 -- Locks       none.
@@ -529,7 +530,7 @@ AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request_type::text,
         CASE WHEN source_path ~ '^\s*\[' THEN source_path::jsonb ELSE to_jsonb(source_path) END,
-        processing_config - 'overwrite' - 'priority' - 'on_busy')));
+        processing_config - 'overwrite' - 'priority' - 'on_busy' - CASE WHEN processing_config -> 'h3' = 'null' THEN 'h3' ELSE '' END)));
 $$;
 GRANT EXECUTE ON FUNCTION platform.content_hash(platform.request_type, text, jsonb) TO geomill_api;
 
@@ -971,6 +972,9 @@ BEGIN
     ELSIF before.published_revision <> request.revision THEN
         PERFORM platform.discard_revision(request, before.published_revision);
     END IF;
+    IF succeeded AND request.published_revision = request.revision THEN
+        PERFORM platform.follow_with_statistics(request);
+    END IF;
     PERFORM platform.notify_client(request.client_id, request.request_id);
     PERFORM platform.start_waiting(request.table_name);
 END;
@@ -1016,9 +1020,9 @@ LANGUAGE sql
 IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    VALUES ('notification_channel', 'internal'), ('get_lineage', 'internal'), ('find_by_source', 'internal'),
+    VALUES ('notification_channel', 'internal'), ('get_lineage', 'internal'), ('get_statistics', 'internal'), ('find_by_source', 'internal'),
            ('get_request_status', 'internal'), ('list_requests', 'internal'), ('get_rejects', 'internal'), ('get_mosaic_search', 'internal'), ('stac_search', 'internal'),
-           ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'),
+           ('submit_request', 'trusted'), ('submit_requests', 'trusted'), ('cancel_request', 'trusted'), ('retry_request', 'trusted'), ('request_statistics', 'trusted'),
            ('unpublish_request', 'admin');
 $$;
 
@@ -1077,6 +1081,27 @@ END;
 $$;
 ALTER FUNCTION platform.find_by_source(text, integer) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.find_by_source(text, integer) TO geomill_client, geomill_gateway;
+
+-- platform.follow_with_statistics: a request's revision is published: what its processing_config asks to be measured is.
+--
+-- Guarantees  Does not fail, so that no end of a request depends on it: what is refused leaves a warning in the log. Where nothing is
+--             asked, what was measured of earlier revisions goes; else it shows until the new is complete.
+-- Locks       none of its own; the caller holds the request row.
+CREATE OR REPLACE FUNCTION platform.follow_with_statistics(request platform.requests)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF jsonb_typeof(request.processing_config -> 'h3') = 'object' THEN
+        PERFORM platform.start_statistics(request.request_id, request.processing_config -> 'h3', false);
+    ELSE
+        PERFORM h3.withdraw_runs(request.request_id, 1, request.revision - 1);
+    END IF;
+EXCEPTION WHEN SQLSTATE 'GM422' THEN
+    RAISE WARNING 'revision % of request % is not measured: %', request.revision, request.request_id, SQLERRM;
+END;
+$$;
 
 -- platform.get_lineage: where a result comes from: request, source and its checksum, jobs, and what they made.
 --
@@ -1201,6 +1226,51 @@ END;
 $$;
 ALTER FUNCTION platform.get_request_status(text) OWNER TO geomill_api;
 GRANT EXECUTE ON FUNCTION platform.get_request_status(text) TO geomill_client, geomill_gateway;
+
+-- platform.get_statistics: how far the measurements of what a request has published are: an array of objects, newest first.
+--
+-- Guarantees  as platform.statistics_document. Another client's request does not exist.
+-- Locks       none.
+-- Errors      GM401 no active client · GM404 no such request.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.get_statistics(request_id text)
+RETURNS jsonb
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.begin_call('get_statistics');
+    request CONSTANT platform.requests := platform.require_request(client, get_statistics.request_id);
+BEGIN
+    PERFORM platform.record_call(client.client_id, 'get_statistics', request.request_id);
+    RETURN platform.statistics_document(request.request_id);
+END;
+$$;
+ALTER FUNCTION platform.get_statistics(text) OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.get_statistics(text) TO geomill_client, geomill_gateway;
+
+-- platform.grid_problems: whether the grid that is to be measured over is there.
+--
+-- Guarantees  An array of problems; empty where there is nothing to measure.
+-- Locks       none.
+-- SECURITY DEFINER: the API role has no right on any table of h3.
+CREATE OR REPLACE FUNCTION platform.grid_problems(options jsonb)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_agg(app.problem('GRID_NOT_FOUND', 'user', 'processing_config.h3.grid_id', options -> 'grid_id',
+               format('there is no complete grid %s of resolution %s', options ->> 'grid_id', options ->> 'resolution'),
+               'see h3.grid_metadata; an operator makes grids by the job bootstrap_h3_grid')), '[]')
+      FROM (SELECT) AS one
+     WHERE jsonb_typeof(options) = 'object'
+       AND NOT EXISTS (SELECT FROM h3.grid_metadata AS m
+                        WHERE m.grid_id = options ->> 'grid_id' AND m.resolution = (options ->> 'resolution')::integer AND m.status = 'completed');
+$$;
+GRANT EXECUTE ON FUNCTION platform.grid_problems(jsonb) TO geomill_api;
 
 -- platform.health: whether geomill can do its work, as one JSON document: each component with status, metric and remedy.
 --
@@ -1400,6 +1470,11 @@ BEGIN
     END IF;
     IF job.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)) THEN
         PERFORM platform.unpublish_ended(request, job);
+        RETURN;
+    END IF;
+    IF job.job_type = 'h3_zonal_statistics' THEN
+        -- It follows a request that has ended, and moves nothing but the measurements of other revisions than the published one.
+        PERFORM platform.statistics_ended(request, job);
         RETURN;
     END IF;
     IF request.revision <> job.revision OR job.revision <= coalesce(request.unpublish_revision, 0) THEN
@@ -2550,6 +2625,42 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.request_progress(text) TO geomill_api;
 
+-- platform.request_statistics: have what a request has published measured over a grid of H3 cells (docs/h3.md).
+--
+-- options are those of processing_config.h3.
+--
+-- Guarantees  Asking again for the same is the same measurement; one that failed is taken up again. Returns what
+--             platform.get_statistics says of the request.
+-- Locks       as platform.start_statistics.
+-- Errors      GM401 no active client · GM404 no such request · GM409 it has published nothing · GM422 options refused, all at once ·
+--             25001 not READ COMMITTED.
+-- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
+CREATE OR REPLACE FUNCTION platform.request_statistics(request_id text, options jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    client CONSTANT platform.clients := platform.begin_call('request_statistics');
+    request CONSTANT platform.requests := platform.require_request(client, request_statistics.request_id);
+    config record;
+BEGIN
+    PERFORM app.require_read_committed();
+    IF request.published_revision IS NULL THEN
+        PERFORM app.raise_problems('GM409', app.problem('NOT_PUBLISHED', 'user', 'request_id', to_jsonb(request.request_id),
+            format('request %s has published nothing', request.request_id), 'wait until it is completed'));
+    END IF;
+    config := platform.check_config(request.request_type, jsonb_build_object('h3', coalesce(options, '{}')));
+    PERFORM platform.refuse(config.problems || platform.grid_problems(config.filled -> 'h3'));
+    PERFORM platform.start_statistics(request.request_id, config.filled -> 'h3', true);
+    PERFORM platform.record_call(client.client_id, 'request_statistics', request.request_id);
+    RETURN platform.statistics_document(request.request_id);
+END;
+$$;
+ALTER FUNCTION platform.request_statistics(text, jsonb) OWNER TO geomill_api;
+GRANT EXECUTE ON FUNCTION platform.request_statistics(text, jsonb) TO geomill_client, geomill_gateway;
+
 -- platform.require_client: the calling client's row.
 --
 -- Guarantees  Fails closed: a login without an active client, and a gateway without a key, get no further.
@@ -3567,6 +3678,42 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.start_revision(platform.requests) TO geomill_api;
 
+-- platform.start_statistics: the job that measures what a request has published over a grid. take_up: one that failed is, again.
+--
+-- Guarantees  The same options for the same revision are the same job.
+-- Locks       job (advisory), where one is taken up again.
+-- Errors      GM422 the options are refused.
+-- SECURITY DEFINER: the API role may submit no job. The caller has seen that the request is its client's, and has published.
+CREATE OR REPLACE FUNCTION platform.start_statistics(request_id text, options jsonb, take_up boolean)
+RETURNS varchar
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+    job varchar(64);
+BEGIN
+    SELECT r.* INTO STRICT request FROM platform.requests AS r WHERE r.request_id = start_statistics.request_id;
+    SELECT app.submit_job_with_options(
+               'h3_zonal_statistics',
+               jsonb_build_object(
+                   'h3', start_statistics.options, 'endpoints', request.endpoints, 'request_id', request.request_id, 'revision', request.published_revision,
+                   'client_id', request.client_id, 'client_role', c.login_role, 'stac_collection', request.stac_collection,
+                   'stac_item_id', request.stac_item_id),
+               jsonb_build_object('priority', (request.processing_config ->> 'priority')::integer, 'platform_request_id', request.request_id,
+                   'revision', request.published_revision, 'correlation_id', request.correlation_id, 'client_id', request.client_id))
+      INTO job
+      FROM platform.clients AS c WHERE c.client_id = request.client_id;
+    -- Not by the end of a request, which holds its row: a job's lock comes before that.
+    IF take_up AND (SELECT j.status FROM app.jobs AS j WHERE j.job_id = job) IN ('failed'::app.job_status, 'cancelled'::app.job_status) THEN
+        PERFORM app.retry_job(job);
+    END IF;
+    RETURN job;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.start_statistics(text, jsonb, boolean) TO geomill_api;
+
 -- platform.start_unpublish: have workers take back what a request published in its current revision and before.
 --
 -- Guarantees  One job for one revision, however often and by how many it is asked for. A job that failed is taken up again
@@ -3657,6 +3804,55 @@ BEGIN
         RETURN;
     END;
     PERFORM platform.notify_client(r.client_id, r.request_id) FROM platform.requests AS r WHERE r.request_id = next_one;
+END;
+$$;
+
+-- platform.statistics_document: the measurements of what a request has published.
+--
+--   job_id, status, progress_percent, error     the job's; cells that are complete show in h3.statistics
+--   revision, options                           what is measured, and how
+--   dataset_id, version, cells                  once it is complete: as h3.statistics has it; is_current: whether it shows there
+--   created_at, completed_at
+--
+-- Guarantees  The same keys always; newest first. A job that was pruned is gone from here, its measurement is not.
+-- Locks       none.
+-- SECURITY DEFINER: the API role sees no jobs. The caller has seen that the request is its client's.
+CREATE OR REPLACE FUNCTION platform.statistics_document(request_id text)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'job_id', j.job_id, 'status', j.status, 'progress_percent', CASE WHEN j.status = 'completed'::app.job_status THEN 100 ELSE floor(100 * p.fraction)::integer END,
+               'error', j.error_details, 'revision', j.revision, 'options', j.parameters -> 'h3', 'dataset_id', r.dataset_id, 'version', r.version,
+               'cells', r.cell_count, 'is_current', coalesce(r.is_current, false), 'created_at', j.created_at, 'completed_at', j.completed_at)
+               ORDER BY j.created_at DESC, j.job_id), '[]')
+      FROM app.jobs AS j
+      LEFT JOIN h3.zonal_runs AS r ON r.source_job_id = j.job_id AND r.status = 'completed'
+      LEFT JOIN LATERAL app.job_progress(j.job_id) AS p ON true
+     WHERE j.platform_request_id = statistics_document.request_id AND j.job_type = 'h3_zonal_statistics';
+$$;
+GRANT EXECUTE ON FUNCTION platform.statistics_document(text) TO geomill_api;
+
+-- platform.statistics_ended: a job that measures what a request has published has reached its end.
+--
+-- Guarantees  In the job's own transaction: the measurements of earlier revisions go, and those of a revision that is no longer
+--             published. The request stays as it is.
+-- Locks       none of its own; the caller holds the request row.
+CREATE OR REPLACE FUNCTION platform.statistics_ended(request platform.requests, job app.jobs)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF request.published_revision IS DISTINCT FROM job.revision THEN
+        PERFORM h3.withdraw_runs(request.request_id, job.revision, job.revision);
+    ELSIF job.status = 'completed'::app.job_status THEN
+        PERFORM h3.withdraw_runs(request.request_id, 1, job.revision - 1);
+    END IF;
+    PERFORM platform.notify_client(request.client_id, request.request_id);
 END;
 $$;
 
@@ -4238,6 +4434,7 @@ BEGIN
            SET status_message = 'could not be unpublished: ' || coalesce(job.error_details ->> 'message', job.status::text), error = job.error_details
          WHERE current AND r.request_id = request.request_id;
     ELSE
+        PERFORM h3.withdraw_runs(request.request_id, 1, job.revision);
         DELETE FROM platform.rejects AS j WHERE j.request_id = request.request_id AND j.revision <= job.revision;
         UPDATE platform.requests AS r
            SET endpoints = NULL, stac_metadata = NULL, processing_metadata = '{}', published_revision = NULL

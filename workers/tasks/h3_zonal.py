@@ -248,7 +248,7 @@ def _parents_of_grid(connection: psycopg.Connection[Any], asked: ZonalParameters
 
 
 def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], variables: list[dict[str, Any]], kind: str) -> int:
-    """The row of this measurement, made anew: a version of its own, or the request's revision."""
+    """The row of this measurement, made anew: a version of its own. Of two at once one is refused by the key, and tried again."""
     asked, dataset = task.parameters, _dataset(task.parameters)
     connection.execute("DELETE FROM h3.zonal_runs AS r WHERE r.source_job_id = %s", (task.claimed.job_id,))
     row = connection.execute(
@@ -257,9 +257,8 @@ def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], var
         " processing_metadata, source_job_id)"
         " SELECT v.*, %(role)s, %(request)s, %(revision)s, %(collection)s, %(item)s, %(metadata)s, %(job)s"
         " FROM (SELECT %(dataset)s::text AS dataset, %(grid)s::text AS grid,"
-        " coalesce(%(revision)s, (SELECT coalesce(max(r.version), 0) + 1 FROM h3.zonal_runs AS r"
-        " WHERE r.dataset_id = %(dataset)s AND r.grid_id = %(grid)s)), %(resolution)s::smallint, %(coarsest)s::smallint,"
-        " %(kind)s::text, %(weighting)s::text, %(variables)s::jsonb) AS v"
+        " (SELECT coalesce(max(r.version), 0) + 1 FROM h3.zonal_runs AS r WHERE r.dataset_id = %(dataset)s AND r.grid_id = %(grid)s),"
+        " %(resolution)s::smallint, %(coarsest)s::smallint, %(kind)s::text, %(weighting)s::text, %(variables)s::jsonb) AS v"
         " RETURNING run_id",
         {
             "dataset": dataset, "grid": asked.h3.grid_id, "revision": asked.revision, "resolution": asked.h3.resolution,

@@ -80,6 +80,8 @@ CALLS: dict[str, Call] = {
     "platform.get_mosaic_search": Call("SELECT platform.get_mosaic_search(%(request)s)", role="ddh"),
     "platform.find_by_source": Call("SELECT * FROM platform.find_by_source(repeat('0', 64))", role="ddh", does="reads"),
     "platform.get_lineage": Call("SELECT platform.get_lineage(%(request)s)", role="ddh", does="reads"),
+    "platform.get_statistics": Call("SELECT platform.get_statistics(%(request)s)", role="ddh", does="reads"),
+    "platform.request_statistics": Call("SELECT platform.request_statistics(%(request)s, '{}')", role="ddh"),
     "platform.get_rejects": Call("SELECT * FROM platform.get_rejects(%(request)s)", role="ddh", does="reads"),
     "platform.get_request_status": Call("SELECT platform.get_request_status(%(request)s)", role="ddh", does="reads"),
     "platform.list_requests": Call("SELECT * FROM platform.list_requests()", role="ddh", does="reads"),

@@ -35,14 +35,14 @@ EXECUTES: Mapping[Role, str] = {
     "client": CELLS
     + """
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
-        platform.notification_channel platform.get_lineage platform.find_by_source
+        platform.notification_channel platform.get_lineage platform.find_by_source platform.get_statistics platform.request_statistics
         platform.retry_request
         platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "gateway": """
         platform.authenticate
         platform.cancel_request platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.list_requests
-        platform.notification_channel platform.get_lineage platform.find_by_source
+        platform.notification_channel platform.get_lineage platform.find_by_source platform.get_statistics platform.request_statistics
         platform.retry_request platform.stac_search platform.submit_request platform.submit_requests platform.unpublish_request
     """,
     "reader": CELLS,
@@ -84,6 +84,8 @@ EXECUTES: Mapping[Role, str] = {
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
         platform.list_requests platform.name_request platform.present_hash
+        app.require_read_committed
+        platform.get_statistics platform.grid_problems platform.request_statistics platform.start_statistics platform.statistics_document
         platform.begin_submission platform.keep_notify_token platform.notification_channel platform.get_lineage
         platform.find_by_source platform.record_call
         platform.record_submission platform.refuse platform.require_quota

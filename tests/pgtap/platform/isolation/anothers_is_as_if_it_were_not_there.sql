@@ -1,5 +1,5 @@
 BEGIN;
-SELECT plan(26);
+SELECT plan(28);
 SELECT tests.given_client() \gset
 SELECT tests.given_client('other') \gset
 SELECT tests.given_gateway() \gset
@@ -9,7 +9,7 @@ SELECT repeat('0', 32) AS nothing \gset
 -- Each function that takes an id: with another's, and with one that nobody has, word for word the same but for the id.
 CREATE FUNCTION pg_temp.asked(login text, call text, id text) RETURNS text LANGUAGE sql AS $$ SELECT replace(tests.refusal(login, format(call, id))::text, id, '<id>') $$;
 SELECT is(pg_temp.asked('other', c.call, :'theirs'), pg_temp.asked('other', c.call, :'nothing'), c.call)
-  FROM (VALUES ('SELECT platform.get_request_status(%L)'), ('SELECT * FROM platform.get_rejects(%L)'), ('SELECT platform.get_lineage(%L)'), ('SELECT platform.get_mosaic_search(%L)'), ('SELECT platform.cancel_request(%L)'),
+  FROM (VALUES ('SELECT platform.get_request_status(%L)'), ('SELECT * FROM platform.get_rejects(%L)'), ('SELECT platform.get_lineage(%L)'), ('SELECT platform.get_statistics(%L)'), ($$SELECT platform.request_statistics(%L, '{"grid_id": "g", "resolution": 1}')$$), ('SELECT platform.get_mosaic_search(%L)'), ('SELECT platform.cancel_request(%L)'),
                ('SELECT platform.retry_request(%L)'), ('SELECT platform.unpublish_request(%L)'), ('SELECT platform.unpublish_request(%L, false)')) AS c (call);
 SELECT is(pg_temp.asked('other', 'SELECT platform.get_request_status(%L)', :'theirs') LIKE '%GM404%', true, 'which is that there is none');
 SELECT is((SELECT count(*) FROM tests.ask('other', 'SELECT * FROM platform.list_requests()')), 0::bigint, 'nor does a list show it');

@@ -8,7 +8,7 @@ SELECT is(tests.ask('hub', 'SELECT platform.notification_channel() AS name') ->>
 SELECT isnt(tests.ask('other', 'SELECT platform.notification_channel() AS name') ->> 'name', :'channel'::text, 'another client has another');
 SELECT is((SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = 'platform'::regnamespace AND p.prosrc ~ 'pg_notify\(''geomill_requests'''), 0::bigint, 'and no request is called out where all can hear');
 SELECT is((SELECT string_agg(p.proname, ',' ORDER BY p.proname) FROM pg_proc AS p WHERE p.pronamespace = 'platform'::regnamespace AND p.prosrc ~ 'platform\.notify_client\('),
-          'end_request,job_ended,job_reopened,job_started,start_waiting,unpublish_ended', 'clients are told when a request starts, goes on, and ends');
+          'end_request,job_ended,job_reopened,job_started,start_waiting,statistics_ended,unpublish_ended', 'clients are told when a request starts, goes on, and ends');
 UPDATE platform.clients SET is_active = false WHERE client_id = 'hub';
 SELECT is(tests.refusal('hub', 'SELECT platform.notification_channel()') ->> 'sqlstate', 'GM401', 'who is no client has none');
 SELECT * FROM finish();

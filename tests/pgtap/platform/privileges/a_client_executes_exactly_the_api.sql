@@ -5,7 +5,7 @@ SELECT set_eq($$SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_names
                  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'public', 'tests', 'h3') AND n.nspname !~ '^pg_(temp|toast)'
                    AND has_schema_privilege('hub', n.oid, 'USAGE') AND has_function_privilege('hub', p.oid, 'EXECUTE') AND p.prorettype <> 'trigger'::regtype$$,
               ARRAY['platform.submit_request(text,text,text,text,text,jsonb,text,text,boolean)', 'platform.submit_requests(jsonb)', 'platform.get_request_status(text)',
-                    'platform.notification_channel()', 'platform.get_lineage(text)', 'platform.find_by_source(text,integer)', 'platform.list_requests(text,integer,timestamp with time zone)', 'platform.get_rejects(text,integer,bigint)', 'platform.cancel_request(text,text)',
+                    'platform.notification_channel()', 'platform.get_lineage(text)', 'platform.get_statistics(text)', 'platform.request_statistics(text,jsonb)', 'platform.find_by_source(text,integer)', 'platform.list_requests(text,integer,timestamp with time zone)', 'platform.get_rejects(text,integer,bigint)', 'platform.cancel_request(text,text)',
                     'platform.retry_request(text)', 'platform.unpublish_request(text,boolean)', 'platform.stac_search(jsonb)', 'platform.get_mosaic_search(text)'], 'these functions and no others, but the arithmetic of cells');
 SELECT is_empty($$SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
                    WHERE n.nspname IN ('app', 'platform', 'pgstac', 'geo') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
