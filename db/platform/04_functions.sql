@@ -515,8 +515,7 @@ GRANT EXECUTE ON FUNCTION platform.configure_client(text, jsonb) TO geomill_admi
 
 -- platform.content_hash: the SHA-256 of what was asked, so that the same content resubmitted is the same request.
 --
--- overwrite, priority and on_busy say how, not what: they are left out. So is h3 where nothing is to be measured: requests are
--- older than that key. A list of paths is the list, however it was spaced.
+-- overwrite, priority and on_busy say how, not what: they are left out. A list of paths is the list, however it was spaced.
 --
 -- Guarantees  Defaults that were written out and defaults that were left out hash equally (processing_config is filled).
 -- Locks       none.
@@ -530,7 +529,7 @@ AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request_type::text,
         CASE WHEN source_path ~ '^\s*\[' THEN source_path::jsonb ELSE to_jsonb(source_path) END,
-        processing_config - 'overwrite' - 'priority' - 'on_busy' - CASE WHEN processing_config -> 'h3' = 'null' THEN 'h3' ELSE '' END)));
+        processing_config - 'overwrite' - 'priority' - 'on_busy')));
 $$;
 GRANT EXECUTE ON FUNCTION platform.content_hash(platform.request_type, text, jsonb) TO geomill_api;
 

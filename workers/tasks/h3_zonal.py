@@ -39,7 +39,7 @@ Measured = tuple[list[Sums], list[Categories]]
 def plan(task: Task[ZonalParameters]) -> Completed:
     """Find the data, and the parents that have both some of it and cells of the grid."""
     asked = task.parameters
-    wanted, table, keys = asked.h3, asked.endpoints.get("table"), _keys(asked)
+    wanted, table, keys = asked.h3, _table(asked), _keys(asked)
     if (table is None) == (not keys):
         raise _refused("NOTHING_TO_MEASURE", "endpoints names neither a table nor rasters, or both", "endpoints", asked.endpoints,
                        "Give table, or cog")  # fmt: skip
@@ -50,7 +50,7 @@ def plan(task: Task[ZonalParameters]) -> Completed:
         connection = effects.connection
         _require_grid(connection, asked)
         if table is not None:
-            name = str(table).removeprefix("geo.")
+            name = table.removeprefix("geo.")
             column = features.geometry_column(connection, name, wanted.attributes)
             variables: list[dict[str, Any]] = [{"name": "features", "kind": "features"}]
             variables += [{"name": one, "kind": "values", "column": one} for one in wanted.attributes]
@@ -118,6 +118,16 @@ def publish(task: Task[ZonalParameters]) -> Completed:
             (Jsonb(metadata), decided.run_id),
         )
         return effects.complete({"endpoints": {"h3": {"view": "h3.statistics", **told}}, "h3": told | metadata, "warnings": []})
+
+
+def _table(asked: ZonalParameters) -> str | None:
+    """The table that is named, if one is; of several, one for each layer of a file, which is meant is not said."""
+    named = asked.endpoints.get("table") or []
+    tables = named if isinstance(named, list) else [named]
+    if len(tables) > 1:
+        raise _refused("SEVERAL_TABLES", f"The request has published {len(tables)} tables", "endpoints.table", tables,
+                       "Publish the layer that is to be measured by a request of its own")  # fmt: skip
+    return str(tables[0]) if tables else None
 
 
 def _keys(asked: ZonalParameters) -> list[str]:

@@ -249,6 +249,7 @@ def test_points_are_those_that_postgis_finds_in_each_cell(bench: Bench) -> None:
     [
         ({"h3": {"grid_id": "nonesuch", "resolution": 3}}, "GRID_NOT_FOUND"),
         ({"endpoints": {}}, "NOTHING_TO_MEASURE"),
+        ({"endpoints": {"table": ["geo.x", "geo.y"]}}, "SEVERAL_TABLES"),
         ({"endpoints": {"cog": "a/b/r1/nonesuch.tif"}}, "ARTEFACT_GONE"),
         ({"endpoints": {"cog": "a/../r1/x.tif"}}, "NOT_AN_ARTEFACT"),
         ({"endpoints": {"table": "geo.nonesuch"}}, "TABLE_NOT_FOUND"),
