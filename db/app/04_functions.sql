@@ -1813,15 +1813,17 @@ DECLARE
 BEGIN
     FOR sick IN
         SELECT o.request_id, o.revision, l.job_id
-          FROM (SELECT r.request_id, r.revision FROM platform.requests AS r
+          FROM (SELECT r.request_id, r.revision, r.table_name FROM platform.requests AS r
                  WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) AND r.updated_at < this_moment - interval '60 seconds'
-                   AND NOT platform.is_waiting(r)
                  ORDER BY r.updated_at LIMIT 10000) AS o
           LEFT JOIN LATERAL (
                 SELECT s.job_id FROM platform.request_jobs AS s
                  WHERE s.request_id = o.request_id AND s.revision = o.revision AND s.job_id IS NOT NULL ORDER BY s.sequence DESC LIMIT 1) AS l ON true
           LEFT JOIN app.jobs AS j ON j.job_id = l.job_id
-         WHERE j.job_id IS NULL OR j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status, 'failed'::app.job_status, 'cancelled'::app.job_status)
+         WHERE j.status IN ('completed'::app.job_status, 'completed_with_errors'::app.job_status, 'failed'::app.job_status, 'cancelled'::app.job_status)
+               -- What waits for its table has planned jobs, and none yet (platform.is_waiting).
+            OR (j.job_id IS NULL AND (l.job_id IS NOT NULL OR o.table_name IS NULL OR NOT EXISTS (
+                    SELECT FROM platform.request_jobs AS s WHERE s.request_id = o.request_id AND s.revision = o.revision)))
          LIMIT 100
     LOOP
         CONTINUE WHEN sick.job_id IS NOT NULL AND NOT pg_try_advisory_xact_lock(71101, hashtext(sick.job_id));
@@ -1842,9 +1844,14 @@ BEGIN
         requests := requests + 1;
     END LOOP;
     PERFORM platform.start_waiting(w.table_name)
-       FROM (SELECT DISTINCT r.table_name FROM platform.requests AS r
-              WHERE r.status = 'pending'::platform.request_status AND r.updated_at < this_moment - interval '60 seconds' AND platform.is_waiting(r)
-              ORDER BY r.table_name LIMIT 100) AS w;
+       FROM (SELECT DISTINCT o.table_name
+               FROM (SELECT r.request_id, r.revision, r.table_name FROM platform.requests AS r
+                      WHERE r.status = 'pending'::platform.request_status AND r.updated_at < this_moment - interval '60 seconds'
+                      ORDER BY r.updated_at LIMIT 10000) AS o
+              WHERE o.table_name IS NOT NULL
+                AND NOT EXISTS (SELECT FROM platform.request_jobs AS s
+                                 WHERE s.request_id = o.request_id AND s.revision = o.revision AND s.job_id IS NOT NULL)
+              ORDER BY o.table_name LIMIT 100) AS w;
     FOR sick IN
         SELECT o.delivery_id, o.job_id, j.status AS ended
           FROM (SELECT d.delivery_id, d.job_id FROM platform.webhook_deliveries AS d
