@@ -175,18 +175,19 @@ _PROBLEMS = sql.SQL("""
      WHERE p.code IS NOT NULL AND NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
 """).format(rejected=REJECTED, batch=BATCH)
 
+# A box is worth keeping: each function that asks for one side of a geometry looks at all of it.
 _TURNED = """
-    coalesce(NOT (public.ST_XMin(p."T") >= -180 - {tolerance} AND public.ST_XMax(p."T") <= 180 + {tolerance})
-             OR (public.ST_XMax(p."T") - public.ST_XMin(p."T") > 180 AND {crosses}), false)
+    coalesce(NOT (public.ST_XMin(b."BOX_OF_T") >= -180 - {tolerance} AND public.ST_XMax(b."BOX_OF_T") <= 180 + {tolerance})
+             OR (public.ST_XMax(b."BOX_OF_T") - public.ST_XMin(b."BOX_OF_T") > 180 AND {crosses}), false)
 """
 _INSIDE_DEGREES = """
-    public.ST_XMin(p."G") >= -180 - {tolerance} AND public.ST_XMax(p."G") <= 180 + {tolerance}
-    AND public.ST_YMin(p."G") >= -90 - {tolerance} AND public.ST_YMax(p."G") <= 90 + {tolerance}
+    public.ST_XMin(p."BOX") >= -180 - {tolerance} AND public.ST_XMax(p."BOX") <= 180 + {tolerance}
+    AND public.ST_YMin(p."BOX") >= -90 - {tolerance} AND public.ST_YMax(p."BOX") <= 90 + {tolerance}
 """
 # NaN is more than infinity.
 _INSIDE_A_PLANE = """
-    public.ST_XMin(p."G") > '-infinity' AND public.ST_XMax(p."G") < 'infinity'
-    AND public.ST_YMin(p."G") > '-infinity' AND public.ST_YMax(p."G") < 'infinity'
+    public.ST_XMin(p."BOX") > '-infinity' AND public.ST_XMax(p."BOX") < 'infinity'
+    AND public.ST_YMin(p."BOX") > '-infinity' AND public.ST_YMax(p."BOX") < 'infinity'
 """
 
 # Each step names what the next one needs more than once: P parsed, T in the table's CRS, G on this side of the antimeridian,
@@ -199,13 +200,17 @@ _INSERT = """
         OFFSET 0
     ), placed AS (
         SELECT p.*, {in_target} AS "T" FROM parsed AS p OFFSET 0
+    ), boxed AS (
+        SELECT p.*, public.Box3D(p."T") AS "BOX_OF_T" FROM placed AS p OFFSET 0
     ), turned AS (
-        SELECT p.*, {turned} AS "TURNED" FROM placed AS p OFFSET 0
+        SELECT b.*, {turned} AS "TURNED" FROM boxed AS b OFFSET 0
     ), wrapped AS (
         SELECT t.*, CASE WHEN t."TURNED" THEN geo.wrap_longitude(t."T") ELSE t."T" END AS "G" FROM turned AS t OFFSET 0
+    ), boxed_again AS (
+        SELECT w.*, CASE WHEN w."TURNED" THEN public.Box3D(w."G") ELSE w."BOX_OF_T" END AS "BOX" FROM wrapped AS w OFFSET 0
     ), looked_at AS (
         SELECT p.*, p."G" IS NULL OR public.ST_IsEmpty(p."G") AS "NONE", {inside} AS "INSIDE"
-          FROM wrapped AS p
+          FROM boxed_again AS p
         OFFSET 0
     ), judged AS (
         SELECT l.*, l."NONE" OR NOT l."INSIDE" OR public.ST_IsValid(l."G") AS "VALID" FROM looked_at AS l OFFSET 0
@@ -233,7 +238,7 @@ _INSERT = """
         OFFSET 0
     ), shaped AS MATERIALIZED (
         SELECT {attributes} c."ROW", NOT c."VALID" AS "REPAIRED", c."NONE", c."CODE",
-               c."TURNED" AND (public.ST_XMin(c."G") <> public.ST_XMin(c."T")
+               c."TURNED" AND (public.ST_XMin(c."BOX") <> public.ST_XMin(c."BOX_OF_T")
                                OR public.ST_NPoints(c."G") <> public.ST_NPoints(c."T")) AS "WRAPPED", {long_edge} AS "LONG_EDGE",
                CASE WHEN NOT c."NONE" AND c."CODE" IS NULL THEN {wound} END AS "SHAPED",
                CASE c."CODE"
@@ -280,7 +285,7 @@ def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Comp
         turned=_turned(crs, target),
         inside=sql.SQL(_INSIDE_DEGREES).format(tolerance=sql.Literal(TOLERANCE)) if target.crs.in_degrees else sql.SQL(_INSIDE_A_PLANE),
         long_edge=sql.SQL(
-            'public.ST_XMax(c."G") - public.ST_XMin(c."G") > 180 AND geo.has_long_edge(c."G")' if target.crs.in_degrees else "false"
+            'public.ST_XMax(c."BOX") - public.ST_XMin(c."BOX") > 180 AND geo.has_long_edge(c."G")' if target.crs.in_degrees else "false"
         ),
         wound=sql.SQL(_wound(target.base)),
         srid=sql.Literal(crs.srid or 0),
