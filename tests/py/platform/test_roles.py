@@ -110,7 +110,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
     "worker": {H3: WRITES, "h3.grids": WRITES},
     "admin": {
         "app.api_requests app.archived_jobs app.janitor_runs app.jobs app.parked_stages app.paused_clients app.paused_task_types": READS,
-        "app.call_hours app.probes": READS,
+        "app.call_hours app.probes app.ready_floors": READS,
         "app.capped_stages app.caps app.ready_stages app.slots app.task_statistics": READS,
         "app.schedules app.schema_deployments app.stages app.task_errors app.task_results app.tasks app.workers": READS,
         "platform.rebuilds platform.requests platform.webhook_deliveries": READS,

@@ -19,6 +19,7 @@ from workers.engine import Claimed, WorkerDeadError
 from workers.loop import Loop, Options
 from workers.registry import Handler
 from workers.storage import Storage
+from workers.storage_probe import StorageProbe
 from workers.waiting import Wake
 
 
@@ -53,6 +54,7 @@ class FakeEngine:
         self.turns: list[tuple[int, int]] = []
         self.stopped = False
         self.janitor_looks = 0
+        self.storage_looks: list[tuple[str, bool]] = []
         self.before: Callable[[Sequence[dict[str, Any]]], None] = nothing
         self.after: Callable[[Sequence[dict[str, Any]]], None] = nothing
 
@@ -87,6 +89,10 @@ class FakeEngine:
 
     def heartbeat(self, _: str) -> list[tuple[int, int, Literal["lost", "cancelled"]]]:
         return []
+
+    def report_storage(self, worker_id: str, probe: StorageProbe) -> None:
+        self.storage_looks.append((worker_id, probe.is_well))
+        raise GoneError("gone")
 
     def run_janitor_if_due(self) -> bool:
         self.janitor_looks += 1
@@ -325,6 +331,13 @@ def test_a_large_result_is_reported_before_the_batch_goes_on(run: Run, monkeypat
     assert run(engine, lambda _: {"text": "x" * 400}).run() == 0
     assert sorted(engine.ended) == list(range(64))
     assert max(reported for reported, _ in engine.turns) <= 3
+
+
+def test_the_storage_is_looked_at_once_a_minute_and_that_nobody_hears_it_stops_nobody(run: Run) -> None:
+    engine = FakeEngine(20)
+    assert run(engine, fine, max_batch=1).run() == 0
+    assert [is_well for _, is_well in engine.storage_looks] == [True]
+    assert sorted(engine.ended) == list(range(20))
 
 
 def test_the_janitor_is_looked_after_between_turns_and_its_failure_stops_nobody(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -402,7 +402,7 @@ class TestStart:
         assert "no connection string" in self.refused(workers(environment=environment), engine)
 
     def test_a_store_that_is_none(self, workers: StartWorkers, engine: Engine) -> None:
-        assert "s3 is not a scheme" in self.refused(workers(environment={"GEOMILL_STORAGE": "s3://bucket"}), engine)
+        assert "ftp is not a scheme" in self.refused(workers(environment={"GEOMILL_STORAGE": "ftp://bucket"}), engine)
 
     def test_no_password_in_the_logs(self, workers: StartWorkers) -> None:
         environment = {"GEOMILL_DSN_WORKER": "postgresql://nobody_at_all:hunter2@127.0.0.1:1/x?connect_timeout=1"}
