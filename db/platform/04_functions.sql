@@ -3467,7 +3467,7 @@ BEGIN
                 'a collection needs several sources', 'give a JSON array of paths, or a prefix that ends in a slash');
         ELSIF request_type <> 'collection'::platform.request_type AND source_path LIKE '%/' THEN
             problems := problems || app.problem('NOT_A_FILE', 'user', 'source_path', to_jsonb(source_path),
-                format('a %s request needs one file, not a folder', request_type), 'name the file, or use request_type => ''collection''');
+                format('a %s request needs one file, not a folder', request_type), 'name the file (a dataset that is a folder: without the slash at its end), or use request_type => ''collection''');
         END IF;
         RETURN problems;
     END IF;

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ import pytest
 import shapely
 
 from tests.py.vector.conftest import Ingested, Mill
-from workers.vector import formats, gdal
+from workers.vector import delimited, formats, gdal, geojson
 from workers.vector.formats import Format
 
 PLACES = gpd.GeoDataFrame(
@@ -241,3 +242,29 @@ def test_only_known_drivers_are_left() -> None:
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     assert told.strip() == str(sorted(gdal.DRIVERS))
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "geojsonl", "csv", "parquet"])
+def test_parts_of_a_file_are_read_each_by_itself(mill: Mill, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.setattr(geojson, "_BLOCK", 5_000)
+    monkeypatch.setattr(delimited, "_ROWS", 60)
+    # Seams of features inside of texts, line ends inside of fields, characters of several bytes.
+    tricky = ['},{"type": "Feature"', "ä\nö", '"', "€" * 50, "}", "]", "\\"]
+    names = [tricky[n % len(tricky)] for n in range(1000)]
+    places = shapely.points(np.linspace(-170, 170, 1000), np.linspace(-80, 80, 1000))
+    frame = gpd.GeoDataFrame({"n": range(1000), "name": names}, geometry=places, crs=4326)
+    path = mill.sources / f"parts.{suffix}"
+    match suffix:
+        case "geojson":
+            path.write_text(json.dumps(json.loads(frame.to_json()), ensure_ascii=False))
+        case "geojsonl":
+            path.write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in frame.iterfeatures()))
+        case "csv":
+            frame.assign(lon=frame.geometry.x, lat=frame.geometry.y).drop(columns="geometry").to_csv(path, index=False)
+        case _:
+            frame.to_parquet(path, row_group_size=70)
+    done = mill.ingest(path, chunk_rows=100)
+    rows = done.rows("n, name, etl_batch_id, ST_X(geom) AS x", "ORDER BY n")
+    assert [(row["n"], row["name"]) for row in rows] == list(enumerate(names))
+    assert [row["x"] for row in rows] == pytest.approx(shapely.get_x(places))
+    assert len({row["etl_batch_id"] for row in rows}) >= 5

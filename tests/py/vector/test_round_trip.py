@@ -75,7 +75,7 @@ def write_geojson(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "suffix", ["gpkg", "geojson", "fgb", "parquet", "shp", "csv", pytest.param("sqlite", marks=pytest.mark.slow), "gdb"]
+    "suffix", ["gpkg", "geojson", "parquet", "csv", *(pytest.param(one, marks=pytest.mark.slow) for one in ("fgb", "shp", "gdb", "sqlite"))]
 )
 def test_each_format_that_can(mill: Mill, tmp_path: Path, suffix: str) -> None:
     path = mill.sources / f"trip.{suffix}"
