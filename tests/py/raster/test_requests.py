@@ -102,6 +102,12 @@ def test_tiles_of_it_are_the_sources_pixels(client: Client, requests: dict[str, 
         ours, theirs = made.tile(*tile), source.tile(*tile)
         assert np.array_equal(ours.mask, theirs.mask)
         assert np.abs(ours.data.astype(int) - theirs.data.astype(int)).mean() < 1
+        for zoom in range(made.minzoom, made.maxzoom):
+            tile = made.tms.tile(*point, zoom)
+            # From the overviews, which are averages: as the source itself, seen from so far.
+            ours, theirs = made.tile(*tile), source.tile(*tile, resampling_method="average")
+            assert ours.array.count() > 0
+            assert np.abs(ours.array.astype(float).mean() - theirs.array.astype(float).mean()) < 3, zoom
 
 
 def test_the_palette_comes_through(client: Client, requests: dict[str, str]) -> None:
