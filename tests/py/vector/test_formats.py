@@ -125,7 +125,10 @@ def check(done: Ingested, format_: Format) -> None:
     assert sorted((round(row["x"], 6), round(row["y"], 6)) for row in rows) == [(-3.5, 4.25), (1, 2), (179, -89)]
 
 
-@pytest.mark.parametrize("name", list(SOURCES))
+FURTHER = ("records", "geoarrow", "mapinfo mif", "spatialite")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in FURTHER else ()) for name in SOURCES])
 def test_each_format(mill: Mill, name: str) -> None:
     format_, write = SOURCES[name]
     path = write(mill)
