@@ -26,6 +26,7 @@ from rasterio.windows import Window, bounds
 from rasterio.windows import transform as window_transform
 from shapely.affinity import translate
 
+from workers.errors import TaskError
 from workers.h3 import cells as h3_cells
 from workers.h3.cells import Cells
 
@@ -38,6 +39,7 @@ _FEW_PIXELS = 64
 """Cells of fewer are not worth burning: most of their pixels are at an edge."""
 _POLAR = 80.0
 """From this latitude on, straight lines between a few points of an edge are not near enough to it."""
+_TORN = 10.0
 _LONGITUDES = (-360.0, 0.0, 360.0)
 
 
@@ -74,22 +76,46 @@ class Zones:
 
     def _placed(self) -> tuple[Array, Array, bool]:
         """The cells as polygons in the raster's CRS, the position of each one's cell, and whether any is near a pole."""
-        shapes, zones, polar = [], [], False
         steps = self._steps()
-        for zone, cell in enumerate(self._cells.tolist()):
-            corners = _densified(np.asarray(h3.cell_to_boundary(cell), dtype=np.float64)[:, ::-1], steps)
-            polar = polar or bool(np.abs(corners[:, 1]).max() > _POLAR)
-            for shape in self._in_raster(corners):
-                shapes.append(shape)
-                zones.append(zone)
-        return np.array(shapes, dtype=object), np.array(zones, dtype=np.int64), polar
+        rings = [_densified(np.asarray(h3.cell_to_boundary(cell), dtype=np.float64)[:, ::-1], steps) for cell in self._cells.tolist()]
+        polar = any(np.abs(ring[:, 1]).max() > _POLAR for ring in rings)
+        west, _, east, _ = self._dataset.bounds
+        turned = self._crs.is_geographic and (west < -180 or east > 180)
+        # One by one only what crosses the antimeridian, or may be met on more than one turn around the earth.
+        crossing = np.array([np.ptp(ring[:, 0]) > 180 for ring in rings], dtype=np.bool_)
+        odd = crossing & self._crs.is_geographic | turned
+        plain = [ring for ring, is_odd in zip(rings, odd.tolist(), strict=True) if not is_odd]
+        shapes, zones = self._plain(plain), np.flatnonzero(~odd)[: len(plain)]
+        known = ~shapely.is_missing(shapes)
+        boxes = shapely.bounds(shapes[known & crossing[zones]])
+        # In a projection of the whole world a cell across its edge comes out as wide as that.
+        self._torn = turned or bool((boxes[:, 2] - boxes[:, 0] > _TORN * (boxes[:, 3] - boxes[:, 1])).any())
+        extra = [(shape, zone) for zone in np.flatnonzero(odd).tolist() for shape in self._cut(rings[zone])]
+        return (
+            np.concatenate([shapes[known], np.array([shape for shape, _ in extra], dtype=object)]),
+            np.concatenate([zones[known], np.array([zone for _, zone in extra], dtype=np.int64)]),
+            polar,
+        )
 
-    def _in_raster(self, corners: Array) -> Iterator[Any]:
-        if not self._crs.is_geographic:
-            xy = np.column_stack(self._to_raster.transform(corners[:, 0], corners[:, 1]))
-            if np.isfinite(xy).all():
-                yield shapely.Polygon(xy)
-            return
+    def _plain(self, rings: list[Array]) -> Array:
+        """Rings of longitude and latitude as polygons; none where the CRS has no place for one."""
+        if not rings:
+            return np.empty(0, dtype=object)
+        closed = [np.concatenate([ring, ring[:1]]) for ring in rings]
+        points = np.concatenate(closed)
+        places = np.repeat(np.arange(len(closed)), [len(ring) for ring in closed])
+        x, y = self._to_raster.transform(points[:, 0], points[:, 1])
+        wrong = np.unique(places[~(np.isfinite(x) & np.isfinite(y))])
+        finite = ~np.isin(places, wrong)
+        shapes = np.full(len(rings), None, dtype=object)
+        kept = np.unique(places[finite])
+        indices = np.searchsorted(kept, places[finite])
+        if len(kept):
+            shapes[kept] = shapely.polygons(shapely.linearrings(np.column_stack([x[finite], y[finite]]), indices=indices))
+        return shapes
+
+    def _cut(self, corners: Array) -> Iterator[Any]:
+        """The parts of a cell on a map in degrees, on each turn around the earth that the raster is on."""
         west, _, east, _ = self._dataset.bounds
         for part in h3_cells.polygons(h3_cells.cut(h3_cells.closed(corners))):
             points = np.asarray(part.exterior.coords)
@@ -113,10 +139,11 @@ class Zones:
         return min(64, max(1, math.ceil(2 * math.sqrt(bulge / (0.05 * pixel)))))
 
     def _windows(self) -> Iterator[Window]:
-        if not len(self._shapes):
+        near = shapely.bounds(self._shapes[shapely.intersects(self._shapes, shapely.box(*self._dataset.bounds))])
+        if not len(near):
             return
-        boxes = shapely.bounds(self._shapes)
-        corners = [~self._dataset.transform * (x, y) for box in boxes for x in box[::2] for y in box[1::2]]
+        (west, south), (east, north) = near[:, :2].min(axis=0), near[:, 2:].max(axis=0)
+        corners = [~self._dataset.transform * corner for corner in ((west, south), (west, north), (east, south), (east, north))]
         columns, rows = [column for column, _ in corners], [row for _, row in corners]
         left, right = max(0, math.floor(min(columns)) - 1), min(self._dataset.width, math.ceil(max(columns)) + 1)
         top, bottom = max(0, math.floor(min(rows)) - 1), min(self._dataset.height, math.ceil(max(rows)) + 1)
@@ -130,7 +157,7 @@ class Zones:
         transform = window_transform(window, self._dataset.transform)
         shape = (int(window.height), int(window.width))
         pixel = abs(self._dataset.transform.determinant)
-        if self._polar or shapely.area(self._shapes[near]).mean() < _FEW_PIXELS * pixel:
+        if self._polar or self._torn or shapely.area(self._shapes[near]).mean() < _FEW_PIXELS * pixel:
             labels = np.full(shape, -1, dtype=np.int32)
             unsure = self._inside(near, shape, transform)
         else:
@@ -147,11 +174,13 @@ class Zones:
     def _inside(self, near: Array, shape: tuple[int, int], transform: Any) -> Array:
         """Pixels that may have their centres in some of the cells."""
         unsure = np.zeros(shape, dtype=np.bool_)
-        for west, south, east, north in shapely.bounds(self._shapes[near]):
-            corners = [~transform * corner for corner in ((west, south), (west, north), (east, south), (east, north))]
-            columns, rows = [column for column, _ in corners], [row for _, row in corners]
-            top, left = max(0, math.floor(min(rows)) - 1), max(0, math.floor(min(columns)) - 1)
-            unsure[top : max(0, math.ceil(max(rows)) + 1), left : max(0, math.ceil(max(columns)) + 1)] = True
+        boxes = shapely.bounds(self._shapes[near])
+        inverse = ~transform
+        first, second = (inverse * (boxes[:, x], boxes[:, y]) for x, y in ((0, 1), (2, 3)))
+        for left, top, right, bottom in zip(*np.minimum(first, second), *np.maximum(first, second), strict=True):
+            unsure[
+                max(0, math.floor(top) - 1) : max(0, math.ceil(bottom) + 1), max(0, math.floor(left) - 1) : max(0, math.ceil(right) + 1)
+            ] = True
         return unsure
 
     def _looked_up(self, x: Array, y: Array) -> Array:
@@ -164,6 +193,11 @@ class Zones:
         return positions(self._cells, found)
 
     def _by_area(self, window: Window, near: Array) -> Share:
+        if self._torn:
+            raise TaskError(
+                "AREA_ACROSS_THE_EDGE", "Cells lie across the edge of the raster's map, where they have no area", category="user",
+                field="h3.weighting", value="area", remediation="Use weighting center, or a raster between -180 and 180 degrees",
+            )  # fmt: skip
         west, south, east, north = bounds(window, self._dataset.transform)
         wkt = self._crs.to_wkt()
         raster = NumPyRasterSource(
