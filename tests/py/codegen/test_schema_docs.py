@@ -44,7 +44,7 @@ def diagrams(page: str) -> list[list[str]]:
 
 
 def pages() -> dict[str, str]:
-    return {path.name: content for path, content in generate.documents().items()}
+    return {path.name: content for path, content in generate.documents().items() if path.parent == generate.DOCS}
 
 
 def shelf() -> dict[str, str]:
