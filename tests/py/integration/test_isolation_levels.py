@@ -89,6 +89,8 @@ CALLS: dict[str, Call] = {
     "platform.notification_channel": Call("SELECT platform.notification_channel()", role="ddh"),
     "platform.record_failed_call": Call("SELECT platform.record_failed_call(%(task)s, 1, 'x')"),
     "platform.record_rejects": Call("SELECT platform.record_rejects(%(task)s, 1, 'x', '[]')"),
+    "platform.recorded_rejects": Call("SELECT * FROM platform.recorded_rejects(%(task)s, 1, 0, 10)", does="reads"),
+    "platform.reserve_layer_table": Call("SELECT platform.reserve_layer_table(%(task)s, 1, 'x')"),
     "platform.redeliver_webhook": Call("SELECT platform.redeliver_webhook(%(delivery)s)", role="admin"),
     "platform.retry_request": Call("SELECT platform.retry_request(%(cancelled)s)", role="ddh"),
     "platform.rotate_webhook_secret": Call("SELECT platform.rotate_webhook_secret(%(client)s)", role="admin"),

@@ -64,7 +64,17 @@ HOSTILE = {
     "default_transaction_deferrable": "on",
 }
 
-VOLATILE = {"created_at", "started_at", "completed_at", "updated_at", "deadline", "correlation_id", "checked_at", "retry_at"}
+VOLATILE = {
+    "created_at",
+    "started_at",
+    "completed_at",
+    "updated_at",
+    "deadline",
+    "correlation_id",
+    "checked_at",
+    "retry_at",
+    "elapsed_seconds",
+}
 
 
 def _loads(data: str | bytes) -> Any:
