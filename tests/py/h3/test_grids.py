@@ -49,12 +49,13 @@ def stored(database: Database, grid: str, resolution: int, role: Any = "reader")
         return {row[0] for row in rows}
 
 
-@pytest.mark.parametrize("containment", ["center", "overlap"])
+@pytest.mark.parametrize("containment", ["center", pytest.param("overlap", marks=pytest.mark.slow)])
 def test_the_land_of_the_world_is_the_librarys(containment: str) -> None:
     for resolution in (1, 2):
         assert by_task(REST, resolution, containment) == by_library(REST, resolution, containment)
 
 
+@pytest.mark.slow
 def test_all_of_a_cell_is_in_the_land_across_the_antimeridian_too() -> None:
     ours, librarys = by_task(REST, 3, "full"), by_library(REST, 3, "full")
     assert librarys < ours
@@ -205,6 +206,7 @@ def test_killed_in_the_middle_it_is_whole_in_the_end(database: Database, workers
         assert worker.execute("SELECT count(*) FROM h3.grids").fetchone() == (len(found) + len(stored(database, "land", 1)),)
 
 
+@pytest.mark.slow
 def test_one_that_was_made_outlives_the_engine(database: Database, workers: StartWorkers) -> None:
     asked = {"grid_id": "small", "resolutions": [2], "filter": {"kind": "countries", "countries": ["URY"]}}
     job = submit(database, "bootstrap_h3_grid", asked)
