@@ -23,6 +23,7 @@ from workers.geo_table import GeoTableBuilder, bounded
 from workers.registry import handles
 from workers.vector import crs, decide, keys, load, publish, reading, reject_files
 from workers.vector import reports as words
+from workers.vector.ahead import ahead
 from workers.vector.alterations import Alterations
 from workers.vector.formats import Format
 from workers.vector.source import Dataset, open_dataset
@@ -75,7 +76,8 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
         with task.effects() as effects:
             connection = effects.connection
             columns = decide.columns_of(decided)
-            rows, kinds = load.stage(connection, columns, reading.read(dataset, decided, chunk, altered), task.check)
+            said = decided.source.crs_wkt or decided.source.crs
+            origin = load.From(decided.srid, said, crosses=crs.crosses_antimeridian(said))
             target = load.Target(
                 schema=publish.SCHEMA,
                 table=publish.staging_name(task.claimed.job_id, chunk.layer),
@@ -86,14 +88,18 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
                 keeps_row=bool(task.parameters.key_columns),
                 crs=crs.of_table(f"EPSG:{decided.target_srid}"),
             )
-            task.check()
-            said = decided.source.crs_wkt or decided.source.crs
-            origin = load.From(decided.srid, said, crosses=crs.crosses_antimeridian(said))
-            report = load.insert(connection, target, origin, rows=rows, kinds=kinds, altered=altered)
-            if report.read != report.inserted + report.rejected:
-                raise _unreconciled(f"{report.read} features were read, {report.inserted} inserted and {report.rejected} rejected")
-            if report.rejected:
-                load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided))
+            load.prepare(connection, columns)
+            parts = []
+            for batch in ahead(reading.read(dataset, decided, chunk, altered)):
+                task.check()
+                part = load.insert(connection, target, origin, *load.stage(connection, columns, [batch]))
+                if part.read != part.inserted + part.rejected:
+                    raise _unreconciled(f"{part.read} features were read, {part.inserted} inserted and {part.rejected} rejected")
+                if part.rejected:
+                    load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided))
+                parts.append(part)
+                load.clear(connection)
+            report = words.total(parts).model_copy(update={"altered": altered.listed()})
             return effects.complete(report.model_dump(mode="json"))
 
 

@@ -57,7 +57,8 @@ def _sample(
 ) -> dict[str, Any]:
     """What becomes of the first rows: counts as those of an ingest, and the first of those that would be rejected."""
     asked, altered = task.parameters, Alterations()
-    rows, kinds = load.stage(connection, columns, _first(reading.read(dataset, decided, decided.chunks[0], altered)), task.check)
+    load.prepare(connection, columns)
+    rows, kinds = load.stage(connection, columns, _first(reading.read(dataset, decided, decided.chunks[0], altered)))
     connection.execute(builder.create_table(columns, decided.geometry_type, _TRIAL, _TEMPORARY))
     target = load.Target(
         schema=_TEMPORARY,
@@ -71,7 +72,7 @@ def _sample(
     if asked.key_columns:
         keys.add_row_column(connection, _TEMPORARY, _TRIAL)
     origin = load.From(decided.srid, decided.source.crs_wkt or decided.source.crs)
-    total = load.insert(connection, target, origin, rows=rows, kinds=kinds, altered=altered)
+    total = load.insert(connection, target, origin, rows, kinds).model_copy(update={"altered": altered.listed()})
     rejects = [load.REJECTED_ROWS]
     if asked.key_columns:
         total = words.less(total, keys.sort_out(connection, _TEMPORARY, _TRIAL, columns, asked.key_columns))

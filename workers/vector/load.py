@@ -9,7 +9,7 @@ Guarantees: read = inserted + rejected; everything in the caller's transaction; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -19,7 +19,6 @@ from psycopg import sql
 from codegen.messages.vector import ChunkReport
 from workers.errors import is_transient
 from workers.geo_table import ColumnType, TableColumn
-from workers.vector.alterations import Alterations
 from workers.vector.batches import Batch, Reject
 from workers.vector.crs import DEGREES, TableCrs
 from workers.vector.wkb import Kinds
@@ -75,10 +74,8 @@ class From:
     """Whether its area lies on both sides of the antimeridian, so that a geometry may, too."""
 
 
-def stage(
-    connection: psycopg.Connection[Any], columns: Sequence[TableColumn], batches: Iterable[Batch], check: Callable[[], None]
-) -> tuple[int, Kinds]:
-    """COPY the batches into staging, with what is known to be unusable among the rejects. Returns the number of rows, their kinds."""
+def prepare(connection: psycopg.Connection[Any], columns: Sequence[TableColumn]) -> None:
+    """Make the staging tables, which go with the transaction."""
     connection.execute("SET LOCAL client_min_messages = error")
     # Temporary tables have no statistics, and the plan is the same without.
     connection.execute("SET LOCAL jit = off")
@@ -87,12 +84,15 @@ def stage(
     definitions = sql.SQL("").join(sql.SQL(", {} {}").format(sql.Identifier(c.name), sql.SQL(ColumnType(c.type).value)) for c in columns)
     connection.execute(sql.SQL('CREATE TEMPORARY TABLE vector_batch ("ROW" bigint, "WKB" bytea{}) ON COMMIT DROP').format(definitions))
     connection.execute('CREATE TEMPORARY TABLE vector_rejected ("ROW" bigint, code text, reason text) ON COMMIT DROP')
+
+
+def stage(connection: psycopg.Connection[Any], columns: Sequence[TableColumn], batches: Iterable[Batch]) -> tuple[int, Kinds]:
+    """COPY batches into staging, with what is known to be unusable among the rejects. Returns the number of rows, their kinds."""
     rows, kinds = 0, Kinds()
     rejects: list[Reject] = []
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(BATCH)) as copy:
         copy.set_types(["int8", "bytea", *(_copy_type(column.type) for column in columns)])
         for batch in batches:
-            check()
             for row in batch.rows():
                 copy.write_row(row)
             rejects += batch.rejects
@@ -104,7 +104,12 @@ def stage(
     return rows, kinds
 
 
-def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, rows: int, kinds: Kinds, altered: Alterations) -> ChunkReport:
+def clear(connection: psycopg.Connection[Any]) -> None:
+    """Empty staging for what comes next."""
+    connection.execute(sql.SQL("TRUNCATE {}, {}").format(BATCH, REJECTED))
+
+
+def insert(connection: psycopg.Connection[Any], target: Target, crs: From, rows: int, kinds: Kinds) -> ChunkReport:
     """The staged rows into the table, or among the rejected ones, which stay in staging for `record`."""
     statement = _insert_statement(target, crs, linearise=kinds.curves > 0)
     values = {**target.constants, "crs_wkt": crs.wkt, "srid": crs.srid, "target_srid": target.crs.srid}
@@ -130,7 +135,6 @@ def insert(connection: psycopg.Connection[Any], target: Target, crs: From, *, ro
         long_edges=long_edges,
         surfaces=kinds.surfaces,
         reasons=reasons,
-        altered=altered.listed(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from codegen.messages.request import VectorConfig
 from codegen.messages.vector import Chunk, VectorPlan
@@ -38,7 +38,7 @@ def layers(dataset: Dataset) -> list[str | None]:
                 return list(ogr.spatial_layers(dataset))
 
 
-def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Generator[Batch, None, None]:
     """The rows of a chunk. The file is opened when the first batch is asked for and closed after the last."""
     with dataset.reading():
         match dataset.format:
