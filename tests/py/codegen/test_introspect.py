@@ -319,7 +319,7 @@ def of_a_job() -> Any:
         (model_of(probes(indexes=[Index(("probe_id",)), Index(("probe_id DESC",))])), "app.specimens", "an index called idx_specimens_probe_id"),
         (model_of(probes(indexes=[Index(("probe_id",), name="jobs")])), "app.specimens", "so is a table of app.jobs"),
         (model_of(probes(indexes=[Index(("probe_id",), name="job_status")])), "app.specimens", "so is the enum JobStatus"),
-        (model_of(probes(checks=[Check("probes_n_check", "true")]), n=(int, Field(ge=1, description="N"))), "app.specimens", "two con"),
+        (model_of(probes(checks=[Check("specimens_n_check", "true")]), n=(int, Field(ge=1, description="N"))), "app.specimens", "two con"),
         (model_of(probes(only_these_indexes=" ")), "Probe", "without a reason"),
         (model_of(probes(fillfactor=5)), "Probe", "fillfactor=5"),
         (model_of(probes(storage={"fillfactor": "70); DROP"})), "Probe", "storage parameter"),
