@@ -235,7 +235,7 @@ def model_of(options: TableOptions | None = None, *, bases: tuple[type, ...] = (
 
     def make() -> type[Table]:
         annotations = {"probe_id": Annotated[int, Column(primary_key=True)]}
-        body: dict[str, Any] = {"probe_id": key(), "__doc__": "A probe.", "__table__": options or table(schema="app", name="specimens")}
+        body: dict[str, Any] = {"probe_id": key(), "__doc__": "A probe.", "__table__": options or table(schema="app", name="samples")}
         for field, said in fields.items():
             annotations[field], body[field] = said if isinstance(said, tuple) else (said, key())
         return type(
@@ -246,7 +246,7 @@ def model_of(options: TableOptions | None = None, *, bases: tuple[type, ...] = (
 
 
 def probes(**options: Any) -> TableOptions:
-    return table(schema="app", name="specimens", **options)
+    return table(schema="app", name="samples", **options)
 
 
 class Sealed(Table):
@@ -306,7 +306,7 @@ def of_a_job() -> Any:
         (model_of(n=(Annotated[str, Column(references="app.jobs", on_delete="set null")], of_a_job())), "Probe.n", "set null"),
         (model_of(n=(Annotated[str, Column(references="app.nowhere")], of_a_job())), "Probe.n", "which no model makes"),
         (model_of(n=(Annotated[int, Column(references="app.job_stages")], key())), "Probe.n", "composite"),
-        (model_of(n=Annotated[str, Column(references="app.jobs")]), "app.specimens.n", "it is text and references"),
+        (model_of(n=Annotated[str, Column(references="app.jobs")]), "app.samples.n", "it is text and references"),
         (model_of(n=Annotated[int, Column(references="app.workers")], m=Annotated[int, Column(primary_key=True)]), "Probe", "key, or two"),
         (model_of(n=Annotated[int, Column(primary_key=True, unique=True)]), "Probe", "two"),
         (model_of(probes(unique=[("probe_id", "m")])), "Probe", "'m' that it does not have"),
@@ -316,10 +316,10 @@ def of_a_job() -> Any:
         (model_of(probes(indexes=[Index(("probe_id DESC",), method="gin")])), "Probe", "has an order"),
         (model_of(probes(indexes=[Index(("probe_id",), method="hash", unique=True)])), "Probe", "unique"),
         (model_of(probes(indexes=[Index(("probe_id",), method="brin", include=("probe_id",))])), "Probe", "includes columns"),
-        (model_of(probes(indexes=[Index(("probe_id",)), Index(("probe_id DESC",))])), "app.specimens", "an index called idx_specimens_probe_id"),
-        (model_of(probes(indexes=[Index(("probe_id",), name="jobs")])), "app.specimens", "so is a table of app.jobs"),
-        (model_of(probes(indexes=[Index(("probe_id",), name="job_status")])), "app.specimens", "so is the enum JobStatus"),
-        (model_of(probes(checks=[Check("specimens_n_check", "true")]), n=(int, Field(ge=1, description="N"))), "app.specimens", "two con"),
+        (model_of(probes(indexes=[Index(("probe_id",)), Index(("probe_id DESC",))])), "app.samples", "an index called idx_samples_probe_id"),
+        (model_of(probes(indexes=[Index(("probe_id",), name="jobs")])), "app.samples", "so is a table of app.jobs"),
+        (model_of(probes(indexes=[Index(("probe_id",), name="job_status")])), "app.samples", "so is the enum JobStatus"),
+        (model_of(probes(checks=[Check("samples_n_check", "true")]), n=(int, Field(ge=1, description="N"))), "app.samples", "two con"),
         (model_of(probes(only_these_indexes=" ")), "Probe", "without a reason"),
         (model_of(probes(fillfactor=5)), "Probe", "fillfactor=5"),
         (model_of(probes(storage={"fillfactor": "70); DROP"})), "Probe", "storage parameter"),
