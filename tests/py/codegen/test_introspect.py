@@ -316,7 +316,7 @@ def of_a_job() -> Any:
         (model_of(probes(indexes=[Index(("probe_id DESC",), method="gin")])), "Probe", "has an order"),
         (model_of(probes(indexes=[Index(("probe_id",), method="hash", unique=True)])), "Probe", "unique"),
         (model_of(probes(indexes=[Index(("probe_id",), method="brin", include=("probe_id",))])), "Probe", "includes columns"),
-        (model_of(probes(indexes=[Index(("probe_id",)), Index(("probe_id DESC",))])), "app.samples", "an index called idx_samples_probe_id"),
+        (model_of(probes(indexes=[Index(("probe_id",)), Index(("probe_id DESC",))])), "app.samples", "called idx_samples_probe_id"),
         (model_of(probes(indexes=[Index(("probe_id",), name="jobs")])), "app.samples", "so is a table of app.jobs"),
         (model_of(probes(indexes=[Index(("probe_id",), name="job_status")])), "app.samples", "so is the enum JobStatus"),
         (model_of(probes(checks=[Check("samples_n_check", "true")]), n=(int, Field(ge=1, description="N"))), "app.samples", "two con"),
