@@ -798,6 +798,27 @@ BEGIN
 END;
 $$;
 
+-- app.drop_ready_stage: a stage without fresh tasks is no longer walked by claims.
+--
+-- Guarantees  One stage in 64 raises the floor of ready_stages to what is first above it now. Never waits: a row that another claim
+--             looks at stays, for that claim or the stage's end to remove.
+-- Locks       ready_stages row, SKIP LOCKED.
+CREATE OR REPLACE FUNCTION app.drop_ready_stage(stage_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM app.ready_stages AS r
+     WHERE r.stage_id = (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.stage_id = drop_ready_stage.stage_id FOR UPDATE SKIP LOCKED);
+    INSERT INTO app.ready_floors (rank)
+    SELECT above.rank
+      FROM (SELECT coalesce((SELECT n.rank FROM app.ready_floors AS n ORDER BY n.floor_id DESC LIMIT 1), -9223372036854775808) AS rank OFFSET 0) AS floor
+     CROSS JOIN LATERAL (SELECT r.rank FROM app.ready_stages AS r WHERE r.rank >= floor.rank ORDER BY r.rank, r.stage_id LIMIT 1) AS above
+     WHERE drop_ready_stage.stage_id & 63 = 0 AND above.rank > floor.rank;
+END;
+$$;
+
 -- app.due_tasks: pending tasks whose time has come: retries, and what was given back.
 --
 -- Guarantees  At most max_tasks of the given types, those that are due longest first within each type; none of a paused client;
@@ -5351,14 +5372,8 @@ BEGIN
         SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
          WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > lagging.low AND t.task_id <= lagging.high;
         IF lowest IS NULL THEN
-            DELETE FROM app.ready_stages AS r WHERE r.stage_id = lagging.stage_id;
+            PERFORM app.drop_ready_stage(lagging.stage_id);
             dropped := dropped + 1;
-            -- One in 64 raises the floor to what is first above it now.
-            INSERT INTO app.ready_floors (rank)
-            SELECT above.rank
-              FROM (SELECT coalesce((SELECT n.rank FROM app.ready_floors AS n ORDER BY n.floor_id DESC LIMIT 1), -9223372036854775808) AS rank OFFSET 0) AS floor
-             CROSS JOIN LATERAL (SELECT r.rank FROM app.ready_stages AS r WHERE r.rank >= floor.rank ORDER BY r.rank, r.stage_id LIMIT 1) AS above
-             WHERE lagging.stage_id & 63 = 0 AND above.rank > floor.rank;
         ELSIF lowest - 1 > lagging.low + 250 THEN
             UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
         END IF;
@@ -5456,6 +5471,7 @@ DECLARE
     is_one_for_all boolean;
     ended bigint[];
     first_stage bigint;
+    first_rank bigint;
     low bigint;
     high bigint;
     ids bigint[] := '{}';
@@ -5495,17 +5511,17 @@ BEGIN
     -- Every turn leaves a version of the worker's row behind, and while an old transaction is open they stay: the range, walked from
     -- its end, finds the newest without wading through the others, which an equality would not; and its place serves for the update.
     SELECT w.worker_key, w.place, w.holding = reported AND w.holding_attempts = attempts AND (only_stage IS NOT NULL OR turn.finished = '[]'),
-           r.stage_id, r.low, r.high,
+           r.stage_id, r.rank, r.low, r.high,
            CASE WHEN s.stage_id IS NULL THEN NULL
                 WHEN NOT s.armed AND s.last_task_id = ANY (reported) THEN pg_advisory_xact_lock(71101, hashtext(s.job_id)) IS NULL
                 ELSE pg_advisory_xact_lock_shared(71101, hashtext(s.job_id)) IS NULL END
-      INTO me, place, is_ordinary, first_stage, low, high, is_locked
+      INTO me, place, is_ordinary, first_stage, first_rank, low, high, is_locked
       FROM (SELECT o.worker_key, o.ctid AS place, o.holding, o.holding_attempts FROM app.workers AS o
              WHERE o.worker_id >= turn.worker_id AND o.worker_id <= turn.worker_id AND o.status = 'alive'::app.worker_status
              ORDER BY o.worker_id DESC LIMIT 1) AS w
       LEFT JOIN app.stages AS s ON s.stage_id = only_stage AND w.holding = reported AND w.holding_attempts = attempts
       LEFT JOIN LATERAL (
-            SELECT o.stage_id, o.low, o.high FROM app.ready_stages AS o
+            SELECT o.stage_id, o.rank, o.low, o.high FROM app.ready_stages AS o
              WHERE o.rank >= coalesce((SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1), -9223372036854775808)
                AND o.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = o.task_type)
              ORDER BY o.rank, o.stage_id LIMIT 1) AS r
@@ -5565,8 +5581,13 @@ BEGIN
             SELECT r.task_id, r.result_data FROM jsonb_to_recordset(turn.finished) AS r (task_id bigint, result_data jsonb)
              WHERE r.result_data IS NOT NULL AND r.task_id = ANY (ended);
         END IF;
-        -- The ordinary claim: the first stage has enough, and neither its end nor what lags far behind asks to be tidied.
-        IF is_noted AND ids[max_tasks] < high AND ids[max_tasks] - low <= least(500 + 40 * max_tasks, 2500) THEN
+        -- The ordinary claim: the first stage has enough.
+        IF is_noted AND max_tasks > 0 THEN
+            IF ids[max_tasks] - low = max_tasks AND ids[max_tasks] = high THEN
+                PERFORM app.drop_ready_stage(first_stage);
+            ELSIF ids[max_tasks] = high OR ids[max_tasks] - low > least(500 + 40 * max_tasks, 2500) THEN
+                PERFORM app.tidy_ready_stages(wanted, ARRAY[first_stage], first_rank);
+            END IF;
             -- One claim in sixteen passes a multiple of so many.
             IF (ids[1] & 16777215) / (16 * max_tasks) <> ((ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
                 PERFORM app.rotate_stage(first_stage, this_moment);
