@@ -16,9 +16,9 @@ from rio_tiler.io import Reader
 from tests.conftest import CLIENT
 from tests.py.raster.client import Client, Json, make_collection, path_of, write
 from tests.py.raster.conftest import noise, ramp
-from tests.py.raster.test_stac import problems
 from tests.py.support.processes import Workers
 from tests.py.support.samples import place, sample
+from tests.py.support.stac_extensions import problems
 from tests.py.support.waiting import wait_for
 
 # Everything that one run of the workers can do is submitted first; the tests look at what became of it.

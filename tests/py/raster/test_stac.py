@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,9 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
-from jsonschema import Draft7Validator
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
-from pystac.validation.local_validator import get_local_schema_cache
 from rasterio.transform import from_origin
-from referencing import Registry, Resource
 from rio_tiler.colormap import cmap
 from rio_tiler.io import Reader
 
@@ -26,7 +23,7 @@ from codegen.messages.request import RequestIdentity
 from tests.py.raster.conftest import MakeRaster, noise, ramp
 from tests.py.raster.test_cog import CLASSES, Converted
 from tests.py.support.samples import sample
-from tests.py.support.stac_extensions import extension_problems
+from tests.py.support.stac_extensions import extension_problems, problems
 from workers import raster_item, raster_render, raster_report, stac
 from workers.footprint import of_bounds
 
@@ -41,14 +38,6 @@ IDENTITY = RequestIdentity(
     version_id="v2",
     stac_item_id="rivers_basins_v2",
 )
-_SCHEMAS = get_local_schema_cache()
-_REGISTRY: Registry[Any] = Registry().with_resources([(uri, Resource.from_contents(schema)) for uri, schema in _SCHEMAS.items()])
-
-
-def problems(document: Mapping[str, Any], what: str) -> list[str]:
-    """What STAC's core schema and those of the extensions have against a document."""
-    schema = _SCHEMAS[f"https://schemas.stacspec.org/v1.1.0/{what}-spec/json-schema/{what}.json"]
-    return [error.message for error in Draft7Validator(schema, registry=_REGISTRY).iter_errors(document)] + extension_problems(document)
 
 
 def cog_report(one: Converted, **changes: Any) -> CogReport:

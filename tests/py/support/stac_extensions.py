@@ -1,6 +1,6 @@
-"""What the STAC extensions that geomill uses ask of a document, in JSON Schemas of our own.
+"""What STAC asks of a document: the core by the schemas that pystac ships, the extensions that geomill uses by JSON Schemas of our own.
 
-Read from the extensions' specifications, and stricter: a field of an extension that is not named here is refused, and so is a
+These are read from the extensions' specifications, and stricter: a field of an extension that is not named here is refused, and so is a
 field whose extension the document does not declare. So they need no network, and a misspelt field does not pass.
 """
 
@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft7Validator
+from pystac.validation.local_validator import get_local_schema_cache
+from referencing import Registry, Resource
 
 Schema = dict[str, Any]
 _NUMBER: Schema = {"type": "number"}
@@ -89,6 +91,14 @@ FIELDS: Mapping[str, Mapping[str, Schema]] = {
     },
 }
 _OURS = ("ddh:", "geomill:")
+_CORE = get_local_schema_cache()
+_REGISTRY: Registry[Any] = Registry().with_resources([(uri, Resource.from_contents(schema)) for uri, schema in _CORE.items()])
+
+
+def problems(document: Mapping[str, Any], what: str) -> list[str]:
+    """What STAC's core schema and those of the extensions have against an item or a collection."""
+    schema = _CORE[f"https://schemas.stacspec.org/v1.1.0/{what}-spec/json-schema/{what}.json"]
+    return [error.message for error in Draft7Validator(schema, registry=_REGISTRY).iter_errors(document)] + extension_problems(document)
 
 
 def extension_problems(document: Mapping[str, Any]) -> list[str]:

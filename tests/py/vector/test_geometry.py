@@ -15,6 +15,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Ingested, Mill
 from tests.py.vector.test_torture import collection, feature, polygon
 from workers.vector import features, ogr, wkb
@@ -88,6 +89,7 @@ def test_a_table_in_another_crs(mill: Mill) -> None:
     west, south, east, north = done.report["bbox"]
     assert (west, south, east, north) == pytest.approx((-84.32, 33.88, -75.46, 36.59), abs=0.2)
     assert done.status["stac_metadata"]["properties"]["proj:code"] == "EPSG:32119"
+    assert problems(done.status["stac_metadata"], "item") == []
     assert done.status["stac_metadata"]["bbox"] == pytest.approx([west, south, east, north])
     degrees = mill.ingest(mill.place("nc.shp"), target_crs="EPSG:4258")
     assert degrees.value("min(ST_SRID(geom))") == 4258

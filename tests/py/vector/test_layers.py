@@ -10,6 +10,7 @@ import geopandas
 import pytest
 import shapely
 
+from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Mill
 from workers.vector.decide import suffixes
 
@@ -55,6 +56,7 @@ def test_a_table_and_an_item_for_each(mill: Mill) -> None:
         f"/collections/ddh_vectors/items/{item}_{suffix}" for suffix in ("roads", "roads_2", "l_drop")
     ]
     assert {feature["id"] for feature in status["stac_metadata"]["features"]} == set(items(mill, request_id))
+    assert [problems(feature, "item") for feature in status["stac_metadata"]["features"]] == [[], [], []]
     assert mill.rows(f"SELECT DISTINCT stac_item_id FROM geo.{base}_roads_2") == [{"stac_item_id": f"{item}_roads_2"}]  # noqa: S608
     assert mill.ddh.execute(f"SELECT count(*) AS n FROM geo.{base}_l_drop".encode()).fetchall() == [{"n": 5}]  # noqa: S608
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Mill
 
 
@@ -24,6 +25,9 @@ def test_countries(mill: Mill) -> None:
     assert item["properties"]["table:row_count"] == 177
     assert item["properties"]["proj:code"] == "EPSG:4326"
     assert item["stac_version"] == "1.1.0"
+    assert problems(item, "item") == []
+    [row] = mill.rows("SELECT content FROM pgstac.collections WHERE id = 'ddh_vectors'")
+    assert problems(row["content"], "collection") == []
 
 
 def test_counties_in_nad27(mill: Mill) -> None:

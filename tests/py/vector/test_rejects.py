@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Mill
 
 
@@ -26,6 +27,7 @@ def features(*coordinates: list[float]) -> dict[str, Any]:
 
 def test_rejects_are_files(mill: Mill) -> None:
     done = mill.ingest(mill.write("some.geojson", features([7, 50], [7, 95], [7, -95])))
+    assert problems(done.status["stac_metadata"], "item") == []
     hrefs = done.status["endpoints"]["rejects"]
     assets = done.status["stac_metadata"]["assets"]
     assert [assets[f"rejects_{suffix}"]["href"] for suffix in ("csv", "geojson")] == hrefs
