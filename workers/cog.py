@@ -20,6 +20,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from pyproj import CRS
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
@@ -60,7 +61,7 @@ def write(path: Path, name: str, report: RasterReport, options: RasterOptions, p
             rasterio.shutil.copy(prepared, target, driver="COG", **_creation_options(report, profile))
             if profile.target_crs is not None:
                 raster_classes.restore_names(dataset, target)
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise TaskError(
                 "COG_NOT_WRITTEN",
                 f"The COG of {name} could not be written",

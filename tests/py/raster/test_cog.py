@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -445,6 +447,30 @@ def test_a_source_that_changed_since(folder: Path, make_raster: MakeRaster) -> N
     with pytest.raises(TaskError) as caught:
         cog.write(path, path.name, report, options, raster_profile.choose(report, options), folder / "out.tif")
     assert caught.value.detail.code == "SOURCE_CHANGED"
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file of this process can grow beyond that, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_cog_that_cannot_be_written(folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(noise((600, 600), "float32"))
+    options = RasterOptions()
+    report = examine(path, path.name, options, None, lambda: None)
+    profile = raster_profile.choose(report, options)
+    for target, size in ((folder / "none" / "out.tif", resource.RLIM_INFINITY), (folder / "out.tif", 100_000)):
+        with pytest.raises(TaskError) as caught, files_of_at_most(size):
+            cog.write(path, path.name, report, options, profile, target)
+        said = caught.value.detail
+        assert (said.code, said.category, said.retryable) == ("COG_NOT_WRITTEN", "system", True)
+        assert said.remediation
 
 
 def spoil_pixels(path: Path) -> None:

@@ -131,6 +131,8 @@ def with_gcps(dataset: Any) -> None:
         pytest.param({"transform": AT @ Affine.rotation(30)}, "RASTER_ROTATED", id="rotated"),
         pytest.param({"transform": AT @ Affine.shear(10)}, "RASTER_ROTATED", id="sheared"),
         pytest.param({"transform": Affine(0, 10, 500_000, -10, 0, 4_500_000)}, "RASTER_ROTATED", id="turned by a quarter"),
+        pytest.param({"transform": Affine(10, 0, 500_000, 0, 0, 4_500_000)}, "TRANSFORM_INVALID", id="rows of no height"),
+        pytest.param({"transform": Affine(math.nan, 0, 500_000, 0, -10, 4_500_000)}, "TRANSFORM_INVALID", id="columns of no number"),
         pytest.param({"crs": "EPSG:4326"}, "RASTER_NOT_ON_EARTH", id="metres said to be degrees"),
         pytest.param({"crs": "EPSG:4978"}, "CRS_NOT_SUPPORTED", id="geocentric"),
         pytest.param({"crs": 'LOCAL_CS["a drawing",UNIT["metre",1]]'}, "CRS_NOT_SUPPORTED", id="engineering"),

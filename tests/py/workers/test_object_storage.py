@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.py.support import s3
-from workers import object_store
+from workers import object_store, remote_source
 from workers.errors import TaskError
 from workers.storage import Storage, Stored
 from workers.storage_probe import look_at
@@ -104,6 +105,28 @@ class TestSources:
         ]
         with pytest.raises(TaskError, match="not below"):
             storage.list_sources(f"{bucket}/inside/", [f"{bucket}/in/"])
+
+    def test_a_prefix_of_too_many_objects(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(remote_source, "MOST_LISTED", 2)
+        storage = Storage.at(tmp_path / "storage")
+        for name in ("a.tif", "b.tif"):
+            upload(bucket, f"in/{name}", b"x", tmp_path)
+        assert len(storage.list_sources(f"{bucket}/in/", [f"{bucket}/in/"])) == 2
+        upload(bucket, "in/c.tif", b"x", tmp_path)
+        with pytest.raises(TaskError) as caught:
+            storage.list_sources(f"{bucket}/in/", [f"{bucket}/in/"])
+        assert (caught.value.detail.code, caught.value.detail.category) == ("SOURCE_TOO_MANY", "user")
+
+    def test_without_room_nothing_is_brought_and_it_is_tried_again_later(
+        self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        upload(bucket, "in/a.tif", b"x", tmp_path)
+        monkeypatch.setattr(remote_source, "_MARGIN_BYTES", shutil.disk_usage(tmp_path).total)
+        with pytest.raises(TaskError) as caught:
+            Storage.at(tmp_path / "storage").open_source(f"{bucket}/in/a.tif", [f"{bucket}/in/"])
+        said = caught.value.detail
+        assert (said.code, said.category, said.retryable) == ("SCRATCH_FULL", "system", True)
+        assert list((tmp_path / "scratch").iterdir()) == []
 
     def test_a_store_that_does_not_answer_is_tried_again_later(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as silent:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from workers import storage as storage_module
 from workers.errors import TaskError
 from workers.storage import Storage
 
@@ -29,6 +30,14 @@ def code(storage: Storage, path: Path | str, root: Path | str) -> str:
     with pytest.raises(TaskError) as caught:
         storage.open_source(str(path), [str(root)])
     assert caught.value.detail.retryable is False
+    assert caught.value.detail.remediation
+    return caught.value.detail.code
+
+
+def listing_code(storage: Storage, prefix: str, root: str) -> str:
+    with pytest.raises(TaskError) as caught:
+        storage.list_sources(prefix, [root])
+    assert caught.value.detail.category == "user"
     assert caught.value.detail.remediation
     return caught.value.detail.code
 
@@ -98,6 +107,21 @@ class TestSources:
             storage.list_sources("/etc/", [str(root)])
         with pytest.raises(TaskError, match="does not exist"):
             storage.list_sources(f"{root}/none/", [str(root)])
+
+    def test_a_file_is_no_folder(self, storage: Storage, root: Path) -> None:
+        assert listing_code(storage, f"{root}/a.tif/", str(root)) == "SOURCE_NOT_A_FOLDER"
+        assert listing_code(storage, "https://data.example.org/in/", "https://data.example.org/in/") == "SOURCE_NOT_A_FOLDER"
+
+    def test_folders_of_too_many_files(self, storage: Storage, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (root / "sub").mkdir()
+        for number in range(3):
+            (root / "sub" / f"{number}.tif").write_bytes(b"x")
+        monkeypatch.setattr(storage_module, "_MOST_LISTED", 3)
+        assert len(storage.list_sources(f"{root}/sub/", [str(root)])) == 3
+        assert listing_code(storage, f"{root}/", str(root)) == "SOURCE_TOO_MANY"
+        with pytest.raises(TaskError) as caught:
+            storage.open_source(str(root), [str(root)], folders=True)
+        assert caught.value.detail.code == "SOURCE_TOO_MANY"
 
     def test_an_array_lists_itself(self, storage: Storage, root: Path) -> None:
         paths = [f"{root}/a.tif", "/etc/passwd"]
