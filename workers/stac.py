@@ -144,7 +144,7 @@ def collection(
 
 
 def layer_item(identity: RequestIdentity, suffix: str | None) -> str:
-    """The id of the item of a request's table; with a suffix where it has a table for each layer."""
+    """The id of the item of a request's table; with a suffix where it has several."""
     return identity.stac_item_id if suffix is None else f"{identity.stac_item_id}_{suffix}"
 
 

@@ -61,7 +61,7 @@ class VectorConfig(CommonConfig):
     table_name: Identifier | None = Field(default=None, description="Table in schema geo; default: slug of dataset, resource and version")
     layer: str | None = Field(default=None, min_length=1, max_length=255, description="Layer of a file that has several; * for all of them, a table each")
     arcgis_mode: bool = Field(default=False, description="Call the geometry column shape, as ArcGIS Enterprise does")
-    geometry_type: Literal["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRY"] | None = Field(default=None, description="Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only")
+    geometry_type: Literal["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRY", "split"] | None = Field(default=None, description="Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only; split for a table each of points, lines and polygons")
     target_crs: Crs | None = Field(default=None, pattern="^EPSG:[0-9]+$", description="CRS of the table; default: EPSG:4326")
     keep_z: bool = Field(default=False, description="Keep Z coordinates")
     latitude_column: str | None = Field(default=None, min_length=1, max_length=255, description="Column of a CSV with the latitude or northing; default: by its name")

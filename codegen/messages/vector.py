@@ -9,6 +9,8 @@ from pydantic import Field
 from codegen.messages.base import Message
 from codegen.messages.request import Identifier, RequestIdentity, RequestSource, VectorConfig
 
+Family = Literal["points", "lines", "polygons"]
+
 
 class IngestVectorParameters(VectorConfig, RequestIdentity, RequestSource):
     """Parameters of the job `ingest_vector`."""
@@ -71,7 +73,8 @@ class VectorPlan(Message):
 
     source: SourceReport = Field(description="The source")
     suffix: str | None = Field(default=None, description="What the layer's table and item have after the request's names; NULL where it is the only one")
-    more: list[VectorPlan] = Field(default_factory=list, description="The other layers, where all were asked for; their parts are in the first one's chunks")
+    family: Family | None = Field(default=None, description="Which of the layer's features its table is for, where it is split; the first one's parts are read for all")
+    more: list[VectorPlan] = Field(default_factory=list, description="The other tables, where all layers were asked for, or a layer is split; their parts are in the first one's chunks")
     stamp: str = Field(description="Sizes and times of its files; a difference means that they changed since")
     srid: int | None = Field(default=None, description="The source's CRS in spatial_ref_sys; NULL where it is not there")
     features: int | None = Field(default=None, ge=0, description="Features in the layer; NULL where the file does not know")
@@ -99,7 +102,8 @@ class VectorReport(Message):
 
     table: str = Field(description="The table, with its schema")
     suffix: str | None = Field(default=None, description="What its item has after the request's id; NULL where it is the only one")
-    more: list[VectorReport] = Field(default_factory=list, description="The other layers' tables, where all were asked for")
+    more: list[VectorReport] = Field(default_factory=list, description="The other tables, where all layers were asked for, or a layer is split")
+    number: int | None = Field(default=None, ge=0, description="Which of the plan's tables it is, where a layer is split: one without rows is left out")
     job_id: str | None = Field(default=None, description="Job that loaded it, into a table that the catalogue puts in its place; NULL where a worker of the version before has done so")
     indexes: list[str] = Field(default_factory=list, description="Columns that have an index")
     geometry_column: str = Field(description="Name of its geometry column")
@@ -135,5 +139,6 @@ class ChunkReport(Message):
     wrapped: int = Field(default=0, ge=0, description="Geometries beyond or across the antimeridian, brought within ±180 degrees and divided there")
     long_edges: int = Field(default=0, ge=0, description="Geometries with an edge of more than 180 degrees")
     without_geometry: int = Field(default=0, ge=0, description="Rows whose geometry is null or empty")
+    more: list[ChunkReport] = Field(default_factory=list, description="The same of the layer's other tables, where it is split")
     reasons: dict[str, int] = Field(default_factory=dict, description="Rejected features by code")
     altered: dict[str, dict[str, int]] = Field(default_factory=dict, description="Values that could not be kept as they were: by what was done, then by column")

@@ -258,7 +258,8 @@ AS $$
       "MULTIPOINT",
       "MULTILINESTRING",
       "MULTIPOLYGON",
-      "GEOMETRY"
+      "GEOMETRY",
+      "split"
      ],
      "type": "string"
     },
@@ -267,7 +268,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only"
+   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only; split for a table each of points, lines and polygons"
   },
   "target_crs": {
    "anyOf": [
@@ -676,7 +677,8 @@ AS $$
       "MULTIPOINT",
       "MULTILINESTRING",
       "MULTIPOLYGON",
-      "GEOMETRY"
+      "GEOMETRY",
+      "split"
      ],
      "type": "string"
     },
@@ -685,7 +687,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only"
+   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only; split for a table each of points, lines and polygons"
   },
   "target_crs": {
    "anyOf": [

@@ -1963,6 +1963,12 @@ AS $$
                        'all layers make new tables, without keys, and are inspected one by one',
                        'name one layer, or leave mode, key_columns and inspect_only out')
              WHERE config ->> 'layer' = '*'
+               AND (config ->> 'mode' <> 'create' OR jsonb_array_length(config -> 'key_columns') > 0 OR config -> 'inspect_only' = 'true')
+             UNION ALL
+            SELECT app.problem('NOT_ALLOWED', 'user', 'processing_config.geometry_type', config -> 'geometry_type',
+                       'a layer that is split makes new tables, without keys, and is inspected whole',
+                       'give another geometry_type, or leave mode, key_columns and inspect_only out')
+             WHERE config ->> 'geometry_type' = 'split'
                AND (config ->> 'mode' <> 'create' OR jsonb_array_length(config -> 'key_columns') > 0 OR config -> 'inspect_only' = 'true')) AS p;
 $$;
 

@@ -264,7 +264,8 @@ AS $$
       "MULTIPOINT",
       "MULTILINESTRING",
       "MULTIPOLYGON",
-      "GEOMETRY"
+      "GEOMETRY",
+      "split"
      ],
      "type": "string"
     },
@@ -273,7 +274,7 @@ AS $$
     }
    ],
    "default": null,
-   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only"
+   "description": "Type of the geometry column; default: the multi type of what the file holds, and POINT where it holds single points only; split for a table each of points, lines and polygons"
   },
   "target_crs": {
    "anyOf": [

@@ -39,7 +39,10 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
     with task.effects() as effects:
         # The geo table before the catalogue's lock (design, lock order): a long reader keeps no other request waiting.
         if report.job_id is not None:
-            reports = [_publish(task, one, report.job_id, number, effects.connection) for number, one in enumerate(reports)]
+            reports = [
+                _publish(task, one, report.job_id, position if one.number is None else one.number, effects.connection)
+                for position, one in enumerate(reports)
+            ]
             if report.swapped:
                 mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, report.job_id)
                 publish.retire(effects.connection, mark, [_name(one) for one in reports], task.check)
@@ -61,7 +64,7 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
 
 
 def _one_or_all(report: VectorReport, each: list[Any], together: Any = None) -> Any:
-    """What is said of the request's one table; of a table for each layer, all of them."""
+    """What is said of the request's one table; of several (all layers, or a split one), all of them."""
     return each[0] if report.suffix is None else together or each
 
 

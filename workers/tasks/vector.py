@@ -8,8 +8,10 @@ The second name of a handler is what jobs that the version before submitted call
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -21,7 +23,7 @@ from workers.context import Completed, Task
 from workers.errors import TaskError
 from workers.geo_table import GeoTableBuilder, bounded
 from workers.registry import handles
-from workers.vector import crs, decide, keys, load, publish, reading, reject_files
+from workers.vector import crs, decide, families, keys, load, publish, reading, reject_files
 from workers.vector import reports as words
 from workers.vector.ahead import ahead
 from workers.vector.alterations import Alterations
@@ -38,11 +40,10 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
     asked = task.parameters
     with _dataset(task) as dataset:
         seen = decide.look_at_all(dataset, asked, task.check)
-    suffixes = decide.suffixes(one.layer.name for one in seen) if asked.layer == decide.ALL else [None]
     mark = publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
     with task.effects() as effects:
         plans = []
-        for number, (one, suffix) in enumerate(zip(seen, suffixes, strict=True)):
+        for number, (one, suffix) in enumerate(decide.tables(seen, asked)):
             table = _table(task, suffix)
             if suffix is not None:
                 reserve = "SELECT platform.reserve_layer_table(%s, %s, %s)"
@@ -69,7 +70,8 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
 def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
     """Load the features of one chunk: each becomes a row or a reject."""
     chunk = Chunk.model_validate(task.item)
-    decided = _plans(task)[chunk.layer]
+    plans = _plans(task)
+    numbers, decided = _tables_of(plans, chunk), plans[chunk.layer]
     altered = Alterations()
     with _dataset(task) as dataset:
         _require_same(dataset, decided)
@@ -78,58 +80,92 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
             columns = decide.columns_of(decided)
             said = decided.source.crs_wkt or decided.source.crs
             origin = load.From(decided.srid, said, crosses=crs.crosses_antimeridian(said))
-            target = load.Target(
-                schema=publish.SCHEMA,
-                table=publish.staging_name(task.claimed.job_id, chunk.layer),
-                geometry_column=_builder(task, decided).geometry_column.value,
-                geometry_type=decided.geometry_type,
-                columns=columns,
-                constants=_constants(task, decided),
-                keeps_row=bool(task.parameters.key_columns),
-                crs=crs.of_table(f"EPSG:{decided.target_srid}"),
-            )
+            targets = [
+                load.Target(
+                    schema=publish.SCHEMA,
+                    table=publish.staging_name(task.claimed.job_id, number),
+                    geometry_column=_builder(task, decided).geometry_column.value,
+                    geometry_type=plans[number].geometry_type,
+                    columns=columns,
+                    constants=_constants(task, plans[number]),
+                    keeps_row=bool(task.parameters.key_columns),
+                    crs=crs.of_table(f"EPSG:{decided.target_srid}"),
+                )
+                for number in numbers
+            ]
             load.prepare(connection, columns)
-            parts = []
+            parts: list[list[ChunkReport]] = [[] for _ in targets]
             for batch in ahead(reading.read(dataset, decided, chunk, altered)):
-                task.check()
-                part = load.insert(connection, target, origin, *load.stage(connection, columns, [batch]))
-                if part.read != part.inserted + part.rejected:
-                    raise _unreconciled(f"{part.read} features were read, {part.inserted} inserted and {part.rejected} rejected")
-                if part.rejected:
-                    load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided))
-                parts.append(part)
-                load.clear(connection)
-            report = words.total(parts).model_copy(update={"altered": altered.listed()})
-            return effects.complete(report.model_dump(mode="json"))
+                for position, rows in families.sort(batch, [plans[number].family for number in numbers]):
+                    task.check()
+                    part = load.insert(connection, targets[position], origin, *load.stage(connection, columns, [rows]))
+                    if part.read != part.inserted + part.rejected:
+                        raise _unreconciled(f"{part.read} features were read, {part.inserted} inserted and {part.rejected} rejected")
+                    if part.rejected:
+                        load.record(connection, task.claimed.task_id, task.claimed.attempt, _origin(decided))
+                    parts[position].append(part)
+                    load.clear(connection)
+            report, *more = map(words.total, parts)
+            return effects.complete(report.model_copy(update={"altered": altered.listed(), "more": more}).model_dump(mode="json"))
 
 
 @handles("vector_finish", IngestVectorParameters)
 @handles("vector_publish", IngestVectorParameters)
 def finish(task: Task[IngestVectorParameters]) -> Completed:
     """Reconcile the counts and complete the table: all that can be done before readers see it."""
-    plans, parts = _plans(task), task.results(LOAD)
-    chunks = plans[0].chunks
+    plans, totals = _plans(task), _totals(task)
     with task.effects() as effects:
-        reports = [
-            _finished(
-                task,
-                effects.connection,
-                decided,
-                publish.staging_name(task.claimed.job_id, number),
-                words.total(ChunkReport.model_validate(part.result_data) for part in parts if chunks[part.task_index].layer == number),
-            )
-            for number, decided in enumerate(plans)
-        ]
+        reports = []
+        for number, decided, total in _settled(task.parameters, plans, totals):
+            staging = publish.staging_name(task.claimed.job_id, number)
+            if total is None:
+                effects.connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(publish.SCHEMA, staging)))
+            else:
+                finished = _finished(task, effects.connection, decided, staging, total)
+                reports.append(finished if decided.family is None else finished.model_copy(update={"number": number}))
         files = reject_files.publish(task, effects.connection) if any(report.rejected for report in reports) else []
         report = reports[0].model_copy(update={"reject_files": files, "more": reports[1:]})
         warnings = [warning for one in reports for warning in one.warnings]
         return effects.complete({"vector": report.model_dump(mode="json", exclude_none=True), "warnings": warnings})
 
 
+def _totals(task: Task[IngestVectorParameters]) -> list[ChunkReport]:
+    """What became of the features that were read for each table."""
+    plans, by_table = _plans(task), defaultdict[int, list[ChunkReport]](list)
+    for part in task.results(LOAD):
+        report = ChunkReport.model_validate(part.result_data)
+        for number, one in zip(_tables_of(plans, plans[0].chunks[part.task_index]), [report, *report.more], strict=True):
+            by_table[number].append(one)
+    return [words.total(by_table[number]) for number in range(len(plans))]
+
+
+def _settled(
+    asked: IngestVectorParameters, plans: list[VectorPlan], totals: list[ChunkReport]
+) -> Iterator[tuple[int, VectorPlan, ChunkReport | None]]:
+    """Each table's number, plan and counts; no counts where it is not to be.
+
+    The counts of a layer that was split are judged together. Of its tables those without a row are left out: what was read
+    for them, all of it rejected, counts with the first of the others, and so does what is to be said of the layer.
+    """
+    for _, group in groupby(range(len(plans)), key=lambda number: plans[number].source.layer):
+        numbers = list(group)
+        if len(numbers) > 1:
+            _judge(asked, plans[numbers[0]], words.total(totals[number] for number in numbers))
+        kept = [number for number in numbers if totals[number].inserted] or numbers[:1]
+        for number in numbers:
+            decided, total = plans[number], totals[number]
+            if number == kept[0]:
+                total = words.total([total, *(totals[other] for other in numbers if other not in kept)])
+                decided = decided.model_copy(update={"warnings": plans[numbers[0]].warnings})
+            if len(numbers) > 1:
+                decided = decided.model_copy(update={"features": None})
+            yield number, decided, total if number in kept else None
+
+
 def _finished(
     task: Task[IngestVectorParameters], connection: psycopg.Connection[Any], decided: VectorPlan, staging: str, total: ChunkReport
 ) -> VectorReport:
-    """One layer's table made complete, and its report."""
+    """A table made complete, and its report."""
     asked, builder, columns = task.parameters, _builder(task, decided), decide.columns_of(decided)
     held = publish.contents(connection, staging, builder.geometry_column.value)
     if held.rows != total.inserted:
@@ -211,9 +247,16 @@ def _require_same(dataset: Dataset, decided: VectorPlan) -> None:
 
 
 def _plans(task: Task[IngestVectorParameters]) -> list[VectorPlan]:
-    """A plan for each layer that is loaded, in order."""
+    """A plan for each table that is loaded, in order."""
     first = VectorPlan.model_validate(task.results(INSPECT)[0].result_data)
     return [first, *first.more]
+
+
+def _tables_of(plans: list[VectorPlan], chunk: Chunk) -> list[int]:
+    """The tables that a chunk's features go to: one, or those of a layer that is split."""
+    first = plans[chunk.layer]
+    split = [number for number, one in enumerate(plans) if one.family is not None and one.source.layer == first.source.layer]
+    return split or [chunk.layer]
 
 
 def _table(task: Task[IngestVectorParameters], suffix: str | None) -> str:

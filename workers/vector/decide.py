@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
 from codegen.messages.request import VectorConfig
-from codegen.messages.vector import PlannedColumn, SourceReport, VectorPlan
+from codegen.messages.vector import Family, PlannedColumn, SourceReport, VectorPlan
 from workers.errors import TaskError
 from workers.geo_table import ColumnType, GeometryColumn, GeoTableBuilder, TableColumn
 from workers.vector import crs as crs_module
-from workers.vector import keys, merge, plan, publish, reading
+from workers.vector import families, keys, merge, plan, publish, reading
 from workers.vector import reports as words
 from workers.vector.layer import Layer
 from workers.vector.source import Dataset
@@ -35,6 +35,8 @@ class Seen:
     stamp: str
     plan: dict[str, Any]
     """What the plan has of it already."""
+    family: Family | None = None
+    """Which of its features this is of, where it was split."""
 
 
 def look_at_all(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]) -> list[Seen]:
@@ -57,6 +59,27 @@ def look_at_all(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]
             remediation="Upload a layer with geometries",
         )  # fmt: skip
     return found
+
+
+def tables(seen: Sequence[Seen], asked: VectorConfig) -> list[tuple[Seen, str | None]]:
+    """The tables that layers become, with what names of table and item end in: one each, or one for each family of geometries."""
+    named = suffixes(one.layer.name for one in seen) if asked.layer == ALL else [None]
+    return [
+        (part, "_".join(filter(None, [suffix, part.family])) or None)
+        for one, suffix in zip(seen, named, strict=True)
+        for part in (_split(one) if asked.geometry_type == families.SPLIT else [one])
+    ]
+
+
+def _split(seen: Seen) -> list[Seen]:
+    """A part for each family that occurs. The layer is read once: the first part has the chunks."""
+    found = families.occurring(seen.layer.kinds)
+    if not found:
+        raise TaskError(
+            "GEOMETRY_TYPE_CONFLICT", f"Layer {seen.layer.name} holds {', '.join(sorted(seen.layer.kinds.types))}, which cannot be split",
+            category="user", field="geometry_type", value=families.SPLIT, remediation="Leave geometry_type out",
+        )  # fmt: skip
+    return [replace(seen, family=family, plan=seen.plan if family == found[0] else {**seen.plan, "chunks": []}) for family in found]
 
 
 def suffixes(names: Iterable[str]) -> list[str]:
@@ -118,7 +141,9 @@ def decide(
     keys.require(columns, asked.key_columns)
     # Rows go into a table in the CRS that it has, unless the request insists on another, which is refused.
     table_crs = crs_module.of_table(asked.target_crs or (None if there is None else f"EPSG:{there.srid}"))
-    if there is None:
+    if seen.family is not None:
+        geometry_type = plan.geometry_type(families.of(seen.layer.kinds, seen.family), None, keep_z=asked.keep_z)
+    elif there is None:
         geometry_type = plan.geometry_type(seen.layer.kinds, asked.geometry_type, keep_z=asked.keep_z)
     else:
         merge.require_fit(connection, there, columns, str(asked.table_name), table_crs.srid)
@@ -131,9 +156,13 @@ def decide(
         target_srid=table_crs.srid,
         geometry_type=geometry_type,
         geometry_column=table_builder.geometry_column.value,
+        family=seen.family,
         into="new" if there is None else "existing",
         columns=[PlannedColumn(name=column.name, type=column.type.value, original=column.original) for column in columns],
-        warnings=words.of_layer(seen.layer, seen.source, geometry_type, asked.source_crs),
+        # Said once of a layer, by the table whose parts are read.
+        warnings=words.of_layer(seen.layer, seen.source, geometry_type, asked.source_crs, split=seen.family is not None)
+        if seen.plan["chunks"]
+        else [],
         **seen.plan,
     )
     return table_builder, columns, decided

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from codegen.messages.vector import ChunkReport, SourceReport
+from workers.vector import families
 from workers.vector.alterations import BROKEN_CHARACTER, IMPOSSIBLE_VALUE, NUL_REMOVED, READ_AS_LATIN1, ZONE_MISSING, merged
 from workers.vector.layer import Layer
 
@@ -26,7 +27,7 @@ def warning(code: str, message: str, remediation: str | None = None) -> Warning_
     return {"code": code, "message": message, "remediation": remediation}
 
 
-def of_layer(layer: Layer, source: SourceReport, geometry_type: str, source_crs: str | None) -> list[Warning_]:
+def of_layer(layer: Layer, source: SourceReport, geometry_type: str, source_crs: str | None, *, split: bool) -> list[Warning_]:
     """What inspect had to decide where the file is silent, or left out."""
     said = []
     if layer.others:
@@ -38,6 +39,15 @@ def of_layer(layer: Layer, source: SourceReport, geometry_type: str, source_crs:
         said.append(warning("CRS_ASSUMED", f"The GeoJSON names no CRS; {source.crs} was taken as source_crs says, not EPSG:4326"))
     if layer.kinds.has_z and not geometry_type.endswith("Z"):
         said.append(warning("Z_DROPPED", "Z coordinates were dropped", "Set processing_config.keep_z to keep them"))
+    if split and (others := families.beyond(layer.kinds)):
+        said.append(
+            warning(
+                "GEOMETRY_TYPES_BEYOND",
+                f"The layer has {', '.join(others)} beside what it is split into: one whose parts are all of one kind is among those,"
+                " another is rejected",
+                "Leave geometry_type out for one table of all",
+            )
+        )
     if geometry_type.startswith("GEOMETRY"):
         said.append(warning("GEOMETRY_TYPES_MIXED", f"The table holds geometries of any type; the layer has {_listed(layer.kinds.types)}"))
     return said

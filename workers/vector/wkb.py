@@ -23,6 +23,7 @@ _NAMES = {
 _CURVES = range(8, 15)
 _FLAT = {15: 6, 16: 6, 17: 3}
 """What a surface is made of are polygons already."""
+_COLLECTION = 7
 _RINGED = (3, 17)
 _HEADER = 5
 _Z, _M = 0x80000000, 0x40000000
@@ -120,6 +121,14 @@ def _shape(code: int) -> tuple[int, int]:
     has_z = code & _Z != 0 or thousands in (1, 3)
     has_m = code & _M != 0 or thousands in (2, 3)
     return base, 2 + has_z + has_m
+
+
+def types(data: bytes) -> set[str]:
+    """The type of a geometry; of a collection those of its parts."""
+    [code] = struct.unpack_from("<I" if data[0] == 1 else ">I", data, 1)
+    base, _ = _shape(code)
+    bases = {base} if base != _COLLECTION else {one.base for one in elements(data)} - {base}
+    return {_NAMES.get(one, "GEOMETRY") for one in bases}
 
 
 def flattened(data: bytes) -> bytes:
