@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 from codegen.ddl import Statement
 from codegen.messages.client import ClientSettings
-from codegen.messages.request import CollectionRequestConfig, RasterRequestConfig, VectorRequestConfig
+from codegen.messages.request import CollectionRequestConfig, RasterRequestConfig, StatisticsRequestConfig, VectorRequestConfig
 from codegen.messages.submit import SubmitOptions
 from codegen.models.enums import RequestType
 from codegen.patterns import to_postgres
@@ -31,6 +31,7 @@ CONFIGS: Mapping[RequestType, type[BaseModel]] = {
     RequestType.VECTOR: VectorRequestConfig,
     RequestType.RASTER: RasterRequestConfig,
     RequestType.COLLECTION: CollectionRequestConfig,
+    RequestType.H3_STATISTICS: StatisticsRequestConfig,
 }
 
 _REMEDY = "use what codegen/validators.py allows, or check it in the worker and say so in the description"

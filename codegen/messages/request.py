@@ -40,12 +40,17 @@ class RequestSource(Message):
     source_roots: list[str] = Field(min_length=1, description="Folders and URL prefixes that the client may name; checked again after links are resolved")
 
 
-class CommonConfig(Message):
+class SubmissionConfig(Message):
     """Keys of processing_config that every request type takes."""
 
     overwrite: bool = Field(default=False, description="Replace what the same identity already has by a new revision")
     previous_version_id: str | None = Field(default=None, min_length=1, max_length=50, description="The version that this one follows: refused where another has come meanwhile")
     priority: int = Field(default=0, ge=-100, le=100, description="Higher runs first")
+
+
+class CommonConfig(SubmissionConfig):
+    """Keys of processing_config that every request type takes that reads a file."""
+
     title: str | None = Field(default=None, min_length=1, max_length=500, description="Title of the item or collection")
     description: str | None = Field(default=None, min_length=1, max_length=10000, description="Description of the item or collection")
     license: str | None = Field(default=None, min_length=1, max_length=200, description="SPDX identifier, or other")
@@ -125,3 +130,9 @@ class RasterRequestConfig(RasterConfig, Measured):
 
 class CollectionRequestConfig(CollectionConfig, Measured):
     """processing_config of a collection request, whole."""
+
+
+class StatisticsRequestConfig(SubmissionConfig):
+    """processing_config of an h3_statistics request, whole."""
+
+    h3: ZonalOptions = Field(description="What is measured, over which grid of H3 cells (docs/h3.md)")

@@ -130,6 +130,7 @@ class RequestType(DatabaseEnum):
     VECTOR = "vector"
     RASTER = "raster"
     COLLECTION = "collection"
+    H3_STATISTICS = "h3_statistics"
 
 
 _TERMINAL = {

@@ -139,6 +139,13 @@ UNPUBLISH_COLLECTION = JobType(
     stages=_UNPUBLISH_STAGES,
 )
 
+UNPUBLISH_H3_STATISTICS = JobType(
+    name="unpublish_h3_statistics",
+    description="Takes back what an h3_statistics request measured; its rows go with the job's end",
+    parameters=UnpublishParameters,
+    stages=_UNPUBLISH_STAGES,
+)
+
 DELIVER_WEBHOOK = JobType(
     name="deliver_webhook",
     description="Tells a client that its request has ended; tries for a day",
@@ -184,6 +191,7 @@ JOB_TYPES: list[JobType] = [
     UNPUBLISH_VECTOR,
     UNPUBLISH_RASTER,
     UNPUBLISH_COLLECTION,
+    UNPUBLISH_H3_STATISTICS,
     DELIVER_WEBHOOK,
     BOOTSTRAP_H3_GRID,
     H3_ZONAL_STATISTICS,
@@ -193,6 +201,7 @@ REQUEST_JOBS: dict[RequestType, list[JobType]] = {
     RequestType.VECTOR: [INGEST_VECTOR, STAC_CATALOG_VECTORS],
     RequestType.RASTER: [VALIDATE_RASTER, PROCESS_RASTER],
     RequestType.COLLECTION: [PROCESS_RASTER_COLLECTION, CREATE_MOSAIC_JSON],
+    RequestType.H3_STATISTICS: [H3_ZONAL_STATISTICS],
 }
 
 INSPECT_JOBS: dict[RequestType, list[JobType]] = {RequestType.VECTOR: [INSPECT_VECTOR]}
@@ -202,4 +211,5 @@ UNPUBLISH_JOBS: dict[RequestType, JobType] = {
     RequestType.VECTOR: UNPUBLISH_VECTOR,
     RequestType.RASTER: UNPUBLISH_RASTER,
     RequestType.COLLECTION: UNPUBLISH_COLLECTION,
+    RequestType.H3_STATISTICS: UNPUBLISH_H3_STATISTICS,
 }

@@ -3099,6 +3099,67 @@ AS $$
 }'::pg_catalog.jsonb, value, 'parameters') AS c;
 $$;
 
+-- app.validate_unpublish_h3_statistics: whether a value is valid parameters, generated from codegen.messages.unpublish.UnpublishParameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.validate_unpublish_h3_statistics(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "What is to go. Removing what is not there is no error, so that it can be repeated; what a later revision made stays.",
+ "properties": {
+  "request_id": {
+   "description": "The request",
+   "maxLength": 32,
+   "minLength": 32,
+   "pattern": "^[0-9a-f]+$",
+   "type": "string"
+  },
+  "revision": {
+   "description": "The revision that is taken back, with all before it",
+   "minimum": 1,
+   "type": "integer"
+  },
+  "client_id": {
+   "description": "The client",
+   "maxLength": 50,
+   "type": "string"
+  },
+  "stac_collection": {
+   "description": "The STAC collection of its items",
+   "maxLength": 100,
+   "type": "string"
+  },
+  "stac_item_id": {
+   "description": "Id of its STAC item, or prefix of the items of a collection",
+   "maxLength": 600,
+   "type": "string"
+  },
+  "job_ids": {
+   "description": "Jobs whose staging tables go",
+   "items": {
+    "type": "string"
+   },
+   "type": "array"
+  }
+ },
+ "required": [
+  "request_id",
+  "revision",
+  "client_id",
+  "stac_collection",
+  "stac_item_id",
+  "job_ids"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'parameters') AS c;
+$$;
+
 -- app.validate_deliver_webhook: whether a value is valid parameters, generated from codegen.messages.webhook.DeliverParameters.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.

@@ -8,7 +8,7 @@ CREATE TYPE platform.request_status AS ENUM ('pending', 'processing', 'completed
 
 COMMENT ON TYPE platform.request_status IS 'Where a client''s request stands, in its current revision.';
 
-CREATE TYPE platform.request_type AS ENUM ('vector', 'raster', 'collection');
+CREATE TYPE platform.request_type AS ENUM ('vector', 'raster', 'collection', 'h3_statistics');
 
 COMMENT ON TYPE platform.request_type IS 'What a client asks for.';
 

@@ -1092,7 +1092,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF jsonb_typeof(request.processing_config -> 'h3') = 'object' THEN
+    IF request.request_type <> 'h3_statistics'::platform.request_type AND jsonb_typeof(request.processing_config -> 'h3') = 'object' THEN
         PERFORM platform.start_statistics(request.request_id, request.processing_config -> 'h3', false);
     ELSE
         PERFORM h3.withdraw_runs(request.request_id, 1, request.revision - 1);
@@ -1458,6 +1458,7 @@ AS $$
 DECLARE
     job app.jobs;
     request platform.requests;
+    is_stale boolean;
     next_job varchar(64);
     refusal text;
     outcome platform.request_status;
@@ -1467,16 +1468,19 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    IF job.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)) THEN
+    IF job.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection'), ('h3_statistics'::platform.request_type, 'unpublish_h3_statistics')) AS u (request_type, job_type)) THEN
         PERFORM platform.unpublish_ended(request, job);
         RETURN;
     END IF;
-    IF job.job_type = 'h3_zonal_statistics' THEN
+    is_stale := request.revision <> job.revision OR job.revision <= coalesce(request.unpublish_revision, 0);
+    IF job.job_type = 'h3_zonal_statistics' AND (is_stale OR NOT EXISTS (
+           SELECT FROM platform.request_jobs AS j
+            WHERE j.request_id = request.request_id AND j.revision = job.revision AND j.job_type = job.job_type)) THEN
         -- It follows a request that has ended, and moves nothing but the measurements of other revisions than the published one.
         PERFORM platform.statistics_ended(request, job);
         RETURN;
     END IF;
-    IF request.revision <> job.revision OR job.revision <= coalesce(request.unpublish_revision, 0) THEN
+    IF is_stale THEN
         PERFORM platform.discard_revision(request, job.revision);
         RETURN;
     END IF;
@@ -1518,6 +1522,8 @@ $$;
 
 -- platform.job_parameters: what a job of a request is given: configuration, result of the job before, source, names, identity.
 --
+-- Of a measurement the data is what another of the client's requests shows by then.
+--
 -- Guarantees  Only the keys that the job type's parameter model has. Of a key in several, the later in that order counts, so
 --             that no configuration and no worker's result can change who asked for what.
 -- Locks       none.
@@ -1538,7 +1544,11 @@ AS $$
                   'source_roots', (SELECT coalesce(jsonb_agg(s.root ORDER BY s.root), '[]') FROM platform.source_roots AS s WHERE s.client_id = r.client_id),
                   'table_name', coalesce(r.table_name, r.processing_config ->> 'table_name'), 'stac_collection', r.stac_collection, 'stac_item_id', r.stac_item_id,
                   'request_id', r.request_id, 'revision', r.revision, 'client_id', r.client_id, 'client_role', c.login_role,
-                  'collection_prefix', c.prefix, 'dataset_id', r.dataset_id, 'resource_id', r.resource_id, 'version_id', r.version_id)) AS p
+                  'collection_prefix', c.prefix, 'dataset_id', r.dataset_id, 'resource_id', r.resource_id, 'version_id', r.version_id)
+           || coalesce((SELECT jsonb_build_object('endpoints', coalesce(m.endpoints, '{}'), 'dataset', r.client_id || '/' || r.stac_item_id,
+                                                  'stac_collection', m.stac_collection, 'stac_item_id', m.stac_item_id)
+                          FROM platform.requests AS m
+                         WHERE r.request_type = 'h3_statistics'::platform.request_type AND m.client_id = r.client_id AND m.request_id = substr(r.source_path, 9)), '{}')) AS p
      WHERE r.request_id = job_parameters.request_id AND t.parameter_schema -> 'properties' ? p.key;
 $$;
 
@@ -1889,6 +1899,61 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.may_write_table(platform.requests, text, text) TO geomill_api;
 
+-- platform.measured_revision: the revision that the source of an h3_statistics request shows; NULL where it shows none, and for other requests.
+--
+-- Locks       none.
+-- SECURITY DEFINER: the worker may read no request.
+CREATE OR REPLACE FUNCTION platform.measured_revision(request_id text)
+RETURNS integer
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.published_revision
+      FROM platform.requests AS r
+      JOIN platform.requests AS s ON s.client_id = r.client_id AND s.request_id = substr(r.source_path, 9)
+     WHERE r.request_id = measured_revision.request_id AND r.request_type = 'h3_statistics'::platform.request_type;
+$$;
+GRANT EXECUTE ON FUNCTION platform.measured_revision(text) TO geomill_worker;
+
+-- platform.measured_source_problems: what is wrong with the source of an h3_statistics request: request: and the id of another request.
+--
+-- Whatever a client has in geo and in the catalogue is of a request; so its id names each.
+--
+-- Guarantees  An array of problems, empty for what has published a table or rasters. Another client's request does not exist.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.measured_source_problems(client_id text, source_path text)
+RETURNS jsonb
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    named CONSTANT text := substring(source_path FROM '^request:([0-9a-f]{32})$');
+    shown CONSTANT jsonb := to_jsonb(left(source_path, 1000));
+    source platform.requests;
+BEGIN
+    IF named IS NULL THEN
+        RETURN jsonb_build_array(app.problem('NOT_A_REQUEST', 'user', 'source_path', shown, 'source_path names no request',
+            'give request: and the request_id of a vector, raster or collection request'));
+    END IF;
+    SELECT r.* INTO source FROM platform.requests AS r WHERE r.client_id = measured_source_problems.client_id AND r.request_id = named;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_array(app.problem('NO_SUCH_REQUEST', 'user', 'source_path', shown,
+            format('there is no request %L', named), 'use a request_id that submit_request returned; platform.list_requests() has them all'));
+    ELSIF source.request_type = 'h3_statistics'::platform.request_type THEN
+        RETURN jsonb_build_array(app.problem('NOT_MEASURABLE', 'user', 'source_path', shown,
+            format('request %s has statistics, and no table or raster', named), 'name what it measures: ' || source.source_path));
+    ELSIF source.published_revision > coalesce(source.unpublish_revision, 0) THEN
+        RETURN '[]';
+    END IF;
+    RETURN jsonb_build_array(app.problem('NOT_PUBLISHED', 'user', 'source_path', shown,
+        format('request %s has published nothing', named), 'wait until it is completed'));
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.measured_source_problems(text, text) TO geomill_api;
+
 -- platform.mend_catalogue: make the catalogue agree with what requests show; returns what it did, a row each.
 --
 -- What was lost is published again from what is kept, what is nobody's goes, what was not kept is kept.
@@ -2014,6 +2079,14 @@ BEGIN
         SELECT n.name FROM unnest(ARRAY[identity, identity || '_' || short_id, identity || '_' || wanted.request_id]) WITH ORDINALITY AS n (name, position)
          WHERE NOT EXISTS (SELECT FROM platform.requests AS r WHERE r.client_id = wanted.client_id AND r.stac_item_id = n.name)
          ORDER BY n.position LIMIT 1));
+
+    IF wanted.request_type = 'h3_statistics'::platform.request_type THEN
+        -- It makes neither item nor table. Its name is that of its statistics; the collection is that of what is measured.
+        named.stac_collection := (SELECT r.stac_collection FROM platform.requests AS r
+                                   WHERE r.client_id = wanted.client_id AND r.request_id = substr(wanted.source_path, 9));
+        named.table_name := NULL;
+        RETURN;
+    END IF;
 
     own_name := client.prefix || '_' || platform.slug(identity);
     named.stac_collection := CASE
@@ -2463,7 +2536,7 @@ BEGIN
         SELECT DISTINCT CASE
                WHEN p.problem ->> 'code' = 'MALFORMED' THEN 'GM400'
                WHEN p.problem ->> 'code' IN ('SOURCE_OUTSIDE_ROOTS', 'REQUEST_TYPE_NOT_ALLOWED') THEN 'GM403'
-               WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN', 'VERSION_CONFLICT', 'TABLE_SHARED', 'TABLE_BUSY') THEN 'GM409'
+               WHEN p.problem ->> 'code' IN ('TABLE_NAME_TAKEN', 'COLLECTION_TAKEN', 'ALREADY_PUBLISHED', 'REQUEST_EXISTS', 'REQUEST_OPEN', 'VERSION_CONFLICT', 'TABLE_SHARED', 'TABLE_BUSY', 'NOT_PUBLISHED') THEN 'GM409'
                ELSE 'GM422' END
           FROM jsonb_array_elements(problems) AS p (problem));
     PERFORM app.raise_problems(CASE WHEN cardinality(states) = 1 THEN states[1] ELSE 'GM422' END, problems);
@@ -2655,6 +2728,10 @@ BEGIN
     IF request.published_revision IS NULL THEN
         PERFORM app.raise_problems('GM409', app.problem('NOT_PUBLISHED', 'user', 'request_id', to_jsonb(request.request_id),
             format('request %s has published nothing', request.request_id), 'wait until it is completed'));
+    END IF;
+    IF request.request_type = 'h3_statistics'::platform.request_type THEN
+        PERFORM app.raise_problems('GM422', app.problem('NOT_MEASURABLE', 'user', 'request_id', to_jsonb(request.request_id),
+            format('request %s has statistics, and no table or raster', request.request_id), 'name what it measures: ' || request.source_path));
     END IF;
     config := platform.check_config(request.request_type, jsonb_build_object('h3', coalesce(options, '{}')));
     PERFORM platform.refuse(config.problems || platform.grid_problems(config.filled -> 'h3'));
@@ -3445,7 +3522,7 @@ GRANT EXECUTE ON FUNCTION platform.source_path_problems(text, text[], text) TO g
 -- platform.source_problems: what is wrong with the source of a request, judged as text, for its type of request.
 --
 -- A vector or raster request names one file. A collection names its rasters: a JSON array of them, or a prefix that ends
--- in a slash. An unknown type (NULL) is judged by the paths alone.
+-- in a slash. What is measured is a request. An unknown type (NULL) is judged by the paths alone.
 --
 -- Guarantees  An array of problems, empty for what may pass. Of a long list the first 20 wrong members are reported.
 -- Locks       none.
@@ -3464,6 +3541,10 @@ BEGIN
     IF length(source_path) > 100000 THEN
         RETURN jsonb_build_array(app.problem('TOO_LONG', 'user', 'source_path', to_jsonb(length(source_path)),
             'source_path is longer than 100000 characters', 'name a prefix that ends in a slash, or submit several collections'));
+    END IF;
+
+    IF coalesce(request_type = 'h3_statistics'::platform.request_type, source_path LIKE 'request:%') THEN
+        RETURN platform.measured_source_problems(client_id, source_path);
     END IF;
 
     IF coalesce(source_path, '') !~ '^\s*\[' THEN
@@ -3632,7 +3713,7 @@ BEGIN
     INSERT INTO platform.request_jobs (request_id, revision, sequence, job_type, created_at)
     SELECT r.request_id, r.revision, j.sequence, j.job_type, app.clock()
       FROM platform.requests AS r
-      JOIN (SELECT false, i.* FROM (VALUES ('vector'::platform.request_type, 1, 'ingest_vector'), ('vector'::platform.request_type, 2, 'stac_catalog_vectors'), ('raster'::platform.request_type, 1, 'validate_raster'), ('raster'::platform.request_type, 2, 'process_raster'), ('collection'::platform.request_type, 1, 'process_raster_collection'), ('collection'::platform.request_type, 2, 'create_mosaic_json')) AS i UNION ALL SELECT true, i.* FROM (VALUES ('vector'::platform.request_type, 1, 'inspect_vector')) AS i)
+      JOIN (SELECT false, i.* FROM (VALUES ('vector'::platform.request_type, 1, 'ingest_vector'), ('vector'::platform.request_type, 2, 'stac_catalog_vectors'), ('raster'::platform.request_type, 1, 'validate_raster'), ('raster'::platform.request_type, 2, 'process_raster'), ('collection'::platform.request_type, 1, 'process_raster_collection'), ('collection'::platform.request_type, 2, 'create_mosaic_json'), ('h3_statistics'::platform.request_type, 1, 'h3_zonal_statistics')) AS i UNION ALL SELECT true, i.* FROM (VALUES ('vector'::platform.request_type, 1, 'inspect_vector')) AS i)
            AS j (inspect_only, request_type, sequence, job_type)
         ON j.request_type = r.request_type AND j.inspect_only = (coalesce(r.processing_config ->> 'inspect_only', 'false') = 'true')
      WHERE r.request_id = start_jobs.request_id;
@@ -3978,7 +4059,9 @@ BEGIN
             warnings := warnings || (platform.warning('DRY_RUN',
                 'nothing was submitted; this would make ' || CASE WHEN revision = 1 THEN 'a new request' ELSE format('revision %s', revision) END,
                 'submit without dry_run') || jsonb_build_object('would_use', jsonb_strip_nulls(jsonb_build_object(
-                'table', 'geo.' || named.table_name, 'stac_item', named.stac_item_id, 'stac_collection', named.stac_collection,
+                'table', 'geo.' || named.table_name,
+                'stac_item', CASE WHEN named.request_type <> 'h3_statistics'::platform.request_type THEN named.stac_item_id END,
+                'stac_collection', CASE WHEN named.request_type <> 'h3_statistics'::platform.request_type THEN named.stac_collection END,
                 'request_type', named.request_type))));
             RETURN NEXT;
             RETURN;
@@ -4189,7 +4272,7 @@ AS $$
                 THEN jsonb_build_object('table_name', request.table_name, 'mode', coalesce(request.processing_config ->> 'mode', 'create')) ELSE '{}' END,
         (request.processing_config ->> 'priority')::integer, for_request,
         CASE WHEN for_request IS NULL THEN 1 ELSE submit_unpublish.revision END, request.correlation_id)
-      FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type)
+      FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection'), ('h3_statistics'::platform.request_type, 'unpublish_h3_statistics')) AS u (request_type, job_type)
      WHERE u.request_type = request.request_type;
 $$;
 
@@ -4467,7 +4550,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT j FROM app.jobs AS j
      WHERE j.platform_request_id = unpublish_job.request_id AND j.revision = unpublish_job.revision
-       AND j.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection')) AS u (request_type, job_type))
+       AND j.job_type IN (SELECT u.job_type FROM (VALUES ('vector'::platform.request_type, 'unpublish_vector'), ('raster'::platform.request_type, 'unpublish_raster'), ('collection'::platform.request_type, 'unpublish_collection'), ('h3_statistics'::platform.request_type, 'unpublish_h3_statistics')) AS u (request_type, job_type))
      ORDER BY j.created_at DESC LIMIT 1;
 $$;
 

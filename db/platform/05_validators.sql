@@ -1337,6 +1337,129 @@ AS $$
 }'::pg_catalog.jsonb, value, 'processing_config') AS c;
 $$;
 
+-- platform.validate_h3_statistics_config: whether a value is valid processing_config, generated from codegen.messages.request.StatisticsRequestConfig.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.validate_h3_statistics_config(value jsonb)
+RETURNS TABLE (filled jsonb, problems jsonb)
+LANGUAGE sql
+IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.filled, c.problems FROM app.check_json('{
+ "additionalProperties": false,
+ "description": "processing_config of an h3_statistics request, whole.",
+ "properties": {
+  "overwrite": {
+   "default": false,
+   "description": "Replace what the same identity already has by a new revision",
+   "type": "boolean"
+  },
+  "previous_version_id": {
+   "anyOf": [
+    {
+     "maxLength": 50,
+     "minLength": 1,
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The version that this one follows: refused where another has come meanwhile"
+  },
+  "priority": {
+   "default": 0,
+   "description": "Higher runs first",
+   "maximum": 100,
+   "minimum": -100,
+   "type": "integer"
+  },
+  "h3": {
+   "additionalProperties": false,
+   "description": "What is measured, over which grid of H3 cells (docs/h3.md)",
+   "properties": {
+    "grid_id": {
+     "description": "The grid",
+     "maxLength": 50,
+     "minLength": 1,
+     "pattern": "^[a-z][a-z0-9_]*$",
+     "type": "string"
+    },
+    "resolution": {
+     "description": "H3 resolution to measure at; the grid has it",
+     "maximum": 8,
+     "minimum": 0,
+     "type": "integer"
+    },
+    "coarsest_resolution": {
+     "anyOf": [
+      {
+       "maximum": 8,
+       "minimum": 0,
+       "type": "integer"
+      },
+      {
+       "type": "null"
+      }
+     ],
+     "default": null,
+     "description": "Roll the sums up to this resolution, too, and to all between; default: none"
+    },
+    "weighting": {
+     "default": "center",
+     "description": "A pixel counts where its centre is, or by the share of it that is in the cell",
+     "enum": [
+      "center",
+      "area"
+     ],
+     "type": "string"
+    },
+    "bands": {
+     "default": [],
+     "description": "Bands to measure, from 1; default: all",
+     "items": {
+      "maximum": 1000,
+      "minimum": 1,
+      "type": "integer"
+     },
+     "maxItems": 100,
+     "type": "array"
+    },
+    "categories": {
+     "default": false,
+     "description": "Count each value of the bands, too",
+     "type": "boolean"
+    },
+    "attributes": {
+     "default": [],
+     "description": "Numeric columns of a table to add up; its rows are counted in any case",
+     "items": {
+      "maxLength": 63,
+      "minLength": 1,
+      "pattern": "^[a-z_][a-z0-9_]*$",
+      "type": "string"
+     },
+     "maxItems": 50,
+     "type": "array"
+    }
+   },
+   "required": [
+    "grid_id",
+    "resolution"
+   ],
+   "type": "object"
+  }
+ },
+ "required": [
+  "h3"
+ ],
+ "type": "object"
+}'::pg_catalog.jsonb, value, 'processing_config') AS c;
+$$;
+
 -- platform.validate_client_settings: whether a value is valid settings, generated from codegen.messages.client.ClientSettings.
 --
 -- Guarantees  filled has every default; problems names everything that is wrong, [] if nothing is. Raises nothing.
@@ -1376,11 +1499,12 @@ AS $$
       "enum": [
        "vector",
        "raster",
-       "collection"
+       "collection",
+       "h3_statistics"
       ],
       "type": "string"
      },
-     "maxItems": 3,
+     "maxItems": 4,
      "minItems": 1,
      "type": "array"
     },

@@ -96,6 +96,7 @@ def publish(task: Task[ZonalParameters]) -> Completed:
     rows, categories = sum(part.rows for part in parts), sum(part.categories for part in parts)
     with task.effects() as effects:
         connection = effects.connection
+        _require_same_source(connection, asked, decided.run_id)
         [found] = connection.execute(
             "SELECT (SELECT count(*) FROM h3.zonal_statistics AS s WHERE s.run_id = %(run)s AND h3.resolution(s.cell) = %(resolution)s),"
             " (SELECT count(*) FROM h3.zonal_categories AS c WHERE c.run_id = %(run)s AND h3.resolution(c.cell) = %(resolution)s)",
@@ -257,6 +258,21 @@ def _parents_of_grid(connection: psycopg.Connection[Any], asked: ZonalParameters
     return [row[0] for row in rows]
 
 
+def _require_same_source(connection: psycopg.Connection[Any], asked: ZonalParameters, run_id: int) -> None:
+    """A table that was replaced meanwhile is measured in part as it was, and in part as it is. (Workers before noted no revision.)"""
+    row = connection.execute(
+        "SELECT (r.processing_metadata ->> 'source_revision')::integer, n.revision FROM h3.zonal_runs AS r"
+        " CROSS JOIN platform.measured_revision(%s) AS n (revision)"
+        " WHERE r.run_id = %s AND r.processing_metadata ? 'source_revision'",
+        (asked.request_id, run_id),
+    ).fetchone()
+    if row is not None and row[0] != row[1]:
+        raise TaskError(
+            "SOURCE_REPLACED", f"What is measured was replaced meanwhile: revision {row[0]} by {row[1]}", category="user",
+            field="source_path", value=row[1], remediation="Retry the request, which measures what shows now",
+        )  # fmt: skip
+
+
 def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], variables: list[dict[str, Any]], kind: str) -> int:
     """The row of this measurement, made anew: a version of its own. Of two at once one is refused by the key, and tried again."""
     asked, dataset = task.parameters, _dataset(task.parameters)
@@ -265,7 +281,8 @@ def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], var
         "INSERT INTO h3.zonal_runs (dataset_id, grid_id, version, resolution, coarsest_resolution, source_kind, weighting, variables,"
         " client_role, request_id, revision, stac_collection_id, stac_item_id,"
         " processing_metadata, source_job_id)"
-        " SELECT v.*, %(role)s, %(request)s, %(revision)s, %(collection)s, %(item)s, %(metadata)s, %(job)s"
+        " SELECT v.*, %(role)s, %(request)s::text, %(revision)s, %(collection)s, %(item)s,"
+        " %(metadata)s || jsonb_build_object('source_revision', platform.measured_revision(%(request)s::text)), %(job)s"
         " FROM (SELECT %(dataset)s::text AS dataset, %(grid)s::text AS grid,"
         " (SELECT coalesce(max(r.version), 0) + 1 FROM h3.zonal_runs AS r WHERE r.dataset_id = %(dataset)s AND r.grid_id = %(grid)s),"
         " %(resolution)s::smallint, %(coarsest)s::smallint, %(kind)s::text, %(weighting)s::text, %(variables)s::jsonb) AS v"

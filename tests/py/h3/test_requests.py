@@ -117,6 +117,67 @@ def test_a_table_is_measured_afterwards(hub: Ddh, bench: Bench) -> None:
     assert summed == [("bir74", rows_there, births), ("features", rows_there, None)]
 
 
+def test_a_measurement_is_a_request_of_its_own(hub: Ddh, bench: Bench) -> None:
+    relief, _ = hub.submit("relief", source(bench, "olinda_dem_utm25s.tif"))
+    item = ended(hub, relief)["stac_metadata"]
+    asked = ("cells", f"request:{relief}", "h3_statistics")
+    request, created = hub.submit(*asked, h3=GRID)
+    assert created
+    document = ended(hub, request)
+    assert (document["status"], document["error"], document["progress_percent"]) == ("completed", None, 100)
+    shown = document["endpoints"]["h3"]
+    assert (shown["view"], shown["dataset_id"], shown["grid_id"]) == ("h3.statistics", f"{CLIENT}/road_cells_v1", "olinda")
+    assert rows(hub, request) == [("olinda", 7, 1, item["collection"], item["id"], "b1")], "joined to the item of what is measured"
+    with hub.database.connect("ddh") as connection:
+        [(cells,)] = connection.execute("SELECT count(*) FROM h3.statistics WHERE dataset_id = %s", (shown["dataset_id"],)).fetchall()
+    assert cells == shown["cells"] > 0
+    assert hub.submit(*asked, h3=GRID) == (request, False)
+    [one] = statistics(hub, request)
+    assert (one["status"], one["is_current"]) == ("completed", True)
+
+    # By the other way beside it: neither takes the other's place.
+    with hub.database.connect("ddh") as connection:
+        connection.execute("SELECT platform.request_statistics(%s, %s)", (relief, Jsonb(GRID)))
+    measured(hub, relief)
+    hub.submit(*asked, h3=GRID | {"coarsest_resolution": 6}, overwrite=True)
+    assert ended(hub, request)["revision"] == 2
+    assert [(row[1], row[2]) for row in rows(hub, request)] == [(6, 2), (7, 2)]
+    with hub.database.connect("worker") as worker:
+        assert worker.execute("SELECT array_agg(revision) FROM h3.zonal_runs WHERE request_id = %s", (request,)).fetchone() == ([2],)
+
+    with hub.database.connect("ddh") as connection:
+        connection.execute("SELECT platform.unpublish_request(%s, dry_run => false)", (request,))
+    wait_for(lambda: hub.status(request)["status"] == "unpublished", timeout=240)
+    with hub.database.connect("worker") as worker:
+        assert worker.execute("SELECT count(*) FROM h3.zonal_runs WHERE request_id = %s", (request,)).fetchone() == (0,)
+    assert hub.status(request)["endpoints"] is None
+    assert hub.search(ids=[item["id"]], collections=[item["collection"]]), "the item of what was measured stays"
+    assert [(row[1], row[2]) for row in rows(hub, relief)] == [(7, 1)], "and so does what was measured the other way"
+
+
+def test_what_was_replaced_while_it_was_measured_is_not_shown(hub: Ddh, bench: Bench) -> None:
+    path = source(bench, "nc.gpkg")
+    districts, _ = hub.submit("districts", path)
+    assert ended(hub, districts)["status"] == "completed"
+    with hub.database.connect("admin") as admin:
+        admin.execute("SELECT app.pause_task_type('h3_zonal_publish', 'the source is replaced first')")
+    request, _ = hub.submit("by_cell", f"request:{districts}", "h3_statistics", h3={"grid_id": "carolina", "resolution": 3})
+    wait_for(lambda: (hub.status(request)["job"] or {}).get("stage_name") == "publish", timeout=240)
+    hub.submit("districts", path, None, title="Districts", overwrite=True)
+    assert ended(hub, districts)["revision"] == 2
+    with hub.database.connect("admin") as admin:
+        admin.execute("SELECT app.resume_task_type('h3_zonal_publish')")
+    document = ended(hub, request)
+    assert (document["status"], document["error"]["code"]) == ("failed", "SOURCE_REPLACED")
+    assert rows(hub, request) == []
+
+    with hub.database.connect("ddh") as connection:
+        connection.execute("SELECT platform.retry_request(%s)", (request,))
+    document = ended(hub, request)
+    assert (document["status"], document["revision"], document["error"]) == ("completed", 2, None)
+    assert [(row[2], row[5]) for row in rows(hub, request)] == [(2, "features")]
+
+
 def refused(hub: Ddh, request: str, options: dict[str, Any], state: str, code: str) -> None:
     with pytest.raises(psycopg.Error) as refusal, hub.database.connect("ddh") as connection:
         connection.execute("SELECT platform.request_statistics(%s, %s)", (request, Jsonb(options)))

@@ -60,7 +60,7 @@ EXECUTES: Mapping[Role, str] = {
         app.report_probe app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract
         geo.geometry_problem geo.has_long_edge geo.wrap_longitude
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
-        platform.begin_delivery platform.begin_delivery_v2 platform.record_failed_call
+        platform.begin_delivery platform.begin_delivery_v2 platform.measured_revision platform.record_failed_call
         platform.record_rejects platform.recorded_rejects platform.reserve_layer_table
     """,
     "admin": CELLS
@@ -83,7 +83,7 @@ EXECUTES: Mapping[Role, str] = {
         platform.cancel_waiting platform.may_write_table platform.require_unshared platform.sharers
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
-        platform.list_requests platform.name_request platform.present_hash
+        platform.list_requests platform.measured_source_problems platform.name_request platform.present_hash
         app.require_read_committed
         platform.get_statistics platform.grid_problems platform.request_statistics platform.start_statistics platform.statistics_document
         platform.begin_submission platform.keep_notify_token platform.notification_channel platform.get_lineage
