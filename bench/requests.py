@@ -26,11 +26,6 @@ CALLS = ("submit", "poll", "list", "search")
 _ROUND = ("poll", "submit", "poll", "search", "poll", "list", "poll", "search", "poll", "poll")
 _NUMBER = count(1)
 _ITEMS = 1_000
-_COLLECTION = {
-    "type": "Collection", "id": "benchhub_rasters", "stac_version": "1.1.0", "description": "Of the benchmark", "license": "other",
-    "links": [],
-    "extent": {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}},
-}  # fmt: skip
 _SEARCH = {"bbox": [0, 0, 10, 10], "datetime": "2024-01-01T00:00:00Z/..", "limit": 10}
 
 
@@ -58,7 +53,6 @@ def hub(connection: psycopg.Connection[Any]) -> Iterator[None]:
         connection.execute("SELECT platform.create_client('bench_hub', %s, 'benchhub', 'Of the benchmark')", (ROLE,))
         connection.execute("SELECT platform.allow_source_root('bench_hub', '/srv/bench/')")
         connection.execute("SET search_path = pgstac, public")
-        connection.execute("SELECT create_collection(%s)", (Jsonb(_COLLECTION),))
         connection.execute("SELECT create_items(%s)", (Jsonb([_item(n) for n in range(_ITEMS)]),))
         connection.execute("RESET search_path")
         yield

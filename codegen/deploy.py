@@ -1,8 +1,9 @@
 """Deploy: bring a database to what the models, templates and workflows say, beside live workers, or not at all.
 
 Extensions, roles and pgstac come first, each only where something is missing. Then the plan is made, and carried out if it
-is the one that was read, if nothing in its way is hazardous unless allowed by name, and if no row is against it. pg_cron lives
-in another database and comes last. A deploy that fails after something was committed takes that back where it can.
+is the one that was read, if nothing in its way is hazardous unless allowed by name, and if no row is against it. Collections that
+clients publish into are made where they are missing. pg_cron lives in another database and comes last. A deploy that fails after
+something was committed takes that back where it can.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ def deploy(
         changed = deploy_schemas(connection, ours(), report, allowed=allowed, plan_id=plan_id, kind=kind, reached=reached) or changed
         if changed and settings().validate_generated and plpgsql.is_available(connection):
             _refuse_wrong(plpgsql.errors(connection, generate.SCHEMAS))
+        for collection in retried(lambda: pgstac.ensure_collections(connection), report):
+            report(f"STAC collection {collection}")
+            changed = True
         if with_cron:
             changed = _schedule(connection, dsn, report) or changed
         history.keep_schema(connection.info.dbname)

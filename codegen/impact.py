@@ -58,7 +58,7 @@ def of_clearing(connection: psycopg.Connection[Any], mode: str) -> Impact:
     if not impact.obstacles:
         impact.lines += _tolerantly(connection, _catalogue)
         impact.lines += _tolerantly(connection, _left_pointing_at_nothing)
-        impact.lines.append("collections stay" if mode == "items" else "collections go, too")
+        impact.lines.append("collections stay" if mode == "items" else "collections go, too, but clients' own two come again, empty")
     return impact
 
 

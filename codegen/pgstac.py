@@ -96,6 +96,11 @@ def missing_rights(connection: psycopg.Connection[Any]) -> list[tuple[str, sql.C
     return missing
 
 
+def ensure_collections(connection: psycopg.Connection[Any]) -> list[str]:
+    """Make the collections that clients publish into and that are missing; which those were."""
+    return [row[0] for row in connection.execute("SELECT app.stac_ensure_client_collections()")]
+
+
 def missing_functions(connection: psycopg.Connection[Any]) -> list[str]:
     """Functions of pgstac that geomill needs and that are not there."""
     rows = connection.execute("SELECT proname FROM pg_catalog.pg_proc WHERE pronamespace = 'pgstac'::regnamespace")

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
-from codegen import deploy, impact, verify
+from codegen import deploy, impact, pgstac, verify
 from codegen.connection import connect_to
 from codegen.deploy import Report
 from codegen.impact import Impact
@@ -109,6 +109,7 @@ def clear(mode: Mode, dsn: str, asked: Asked, report: Report) -> int:
             connection.execute("SELECT app.stac_keep()")
             items = connection.execute("DELETE FROM pgstac.items").rowcount
             collections = connection.execute("SELECT pgstac.delete_collection(id) FROM pgstac.collections").rowcount if mode == "all" else 0
+            made = pgstac.ensure_collections(connection)
             connection.execute(
                 """
                 INSERT INTO platform.rebuilds (kind, phase, requested_by, software_version, report, completed_at)
@@ -117,6 +118,8 @@ def clear(mode: Mode, dsn: str, asked: Asked, report: Report) -> int:
                 [connection.info.user, version(), Jsonb({"mode": mode, "items": items, "collections": collections})],
             )
     report(f"{items} items and {collections} collections are gone; `make redeploy-pgstac CONFIRM=yes` publishes them again")
+    if made:
+        report(f"made again, for clients publish into them: {', '.join(made)}")
     return 0
 
 

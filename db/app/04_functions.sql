@@ -3407,6 +3407,38 @@ BEGIN
 END;
 $$;
 
+-- app.require_no_stand_in: refuse a session whose temporary tables, views or types would stand in for pgstac's.
+--
+-- pgstac's functions pin a search_path without pg_temp, and there PostgreSQL looks first then: a view of the caller's would be
+-- read for pgstac's table, and what it calls would run with the rights of whoever calls pgstac for it.
+--
+-- Locks       none.
+-- Errors      GM422 there is one.
+CREATE OR REPLACE FUNCTION app.require_no_stand_in()
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stand_in text;
+BEGIN
+    -- A table or a view has a type of its name.
+    SELECT min(t.typname) INTO stand_in
+      FROM pg_type AS t
+      JOIN pg_type AS o ON o.typname = t.typname
+      JOIN pg_namespace AS n ON n.oid = o.typnamespace
+     WHERE pg_my_temp_schema() <> 0 AND t.typnamespace = pg_my_temp_schema()
+       AND (n.nspname IN ('pg_catalog', 'pgstac') OR n.nspname = 'public' AND o.typtype <> 'c');
+    IF stand_in IS NOT NULL THEN
+        PERFORM app.raise_problems('GM422', app.problem('TEMPORARY_NAME', 'user', NULL, to_jsonb(stand_in),
+            format('this session has a temporary table or type %s, which pgstac would take for its own', stand_in),
+            format('drop or rename pg_temp.%I, or use another session', stand_in)));
+    END IF;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION app.require_no_stand_in() TO geomill_api;
+
 -- app.require_read_committed: refuse a caller whose snapshot is older than the locks that the engine takes.
 --
 -- Fan-in is exact because each statement sees what committed before it; under a transaction-wide snapshot the last
@@ -4099,6 +4131,7 @@ SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM pg_advisory_xact_lock(71103, 0);
     IF NOT EXISTS (SELECT FROM app.stac_request_collections(stac_delete_collection.request_id, stac_delete_collection.revision) AS c
                     WHERE c.collection = stac_delete_collection.collection) THEN
@@ -4133,6 +4166,7 @@ DECLARE
     gone integer;
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM pg_advisory_xact_lock(71103, 0);
     DELETE FROM pgstac.items AS i WHERE i.collection = stac_delete_items.collection AND i.id = ANY (ids);
     GET DIAGNOSTICS gone = ROW_COUNT;
@@ -4167,6 +4201,7 @@ DECLARE
     gone integer := 0;
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM pg_advisory_xact_lock(71103, 0);
     FOR place IN
         SELECT DISTINCT j.parameters ->> 'stac_collection' AS collection, j.parameters ->> 'stac_item_id' AS item_id
@@ -4207,6 +4242,52 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION app.stac_discard_items(text, integer, text[]) TO geomill_worker;
 
+-- app.stac_ensure_client_collections: the collections that each client's tables and rasters go into by default, where they are
+-- missing; returns the ids of those it made.
+--
+-- Guarantees  One that exists is left as it is, so that it can be called at any time. One that was there before the catalogue was
+--             wiped comes as it was. Where there is no pgstac, it makes none: the deploy that brings pgstac calls it again.
+-- Locks       catalogue (advisory, to the transaction's end), where one is missing.
+-- Errors      25001 not READ COMMITTED, where one is missing.
+-- SECURITY DEFINER: administrators have no right on pgstac.
+CREATE OR REPLACE FUNCTION app.stac_ensure_client_collections()
+RETURNS SETOF text
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing jsonb[];
+    document jsonb;
+BEGIN
+    IF to_regclass('pgstac.collections') IS NULL THEN
+        RETURN;
+    END IF;
+    -- Into a variable: an open query over the collections would stand in the way of pgstac's changes.
+    missing := ARRAY(
+        SELECT jsonb_build_object(
+                   'type', 'Collection', 'stac_version', '1.1.0', 'id', w.id, 'title', w.title, 'description', w.description,
+                   'license', 'other', 'links', '[]'::jsonb, 'stac_extensions', '[]'::jsonb,
+                   -- Until the first item comes: then it is that item's.
+                   'extent', '{"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[null, null]]}}'::jsonb) || w.more
+          FROM platform.clients AS c
+         CROSS JOIN LATERAL (VALUES
+                   (c.prefix || '_' || c.vector_collection, 'Vectors of ' || c.prefix,
+                    format('Vector layers that %s had published, each as a table of PostGIS', c.prefix), '{}'::jsonb),
+                   (c.prefix || '_' || c.raster_collection, 'Rasters of ' || c.prefix,
+                    format('Rasters that %s had published, each as a Cloud Optimized GeoTIFF', c.prefix),
+                    '{"item_assets": {"data": {"type": "image/tiff; application=geotiff; profile=cloud-optimized", "roles": ["data"]}}}'::jsonb)
+               ) AS w (id, title, description, more)
+         WHERE NOT EXISTS (SELECT FROM pgstac.collections AS s WHERE s.id = w.id)
+         ORDER BY c.client_id, w.id);
+    FOREACH document IN ARRAY missing LOOP
+        IF app.stac_ensure_collection(document) THEN
+            RETURN NEXT document ->> 'id';
+        END IF;
+    END LOOP;
+END;
+$$;
+
 -- app.stac_ensure_collection: a STAC collection that must be there before items go into it.
 --
 -- Guarantees  One that exists is left as it is; true where it was made. Any number of callers may ask for the same at once.
@@ -4222,6 +4303,7 @@ SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM pg_advisory_xact_lock(71103, 0);
     IF EXISTS (SELECT FROM pgstac.collections AS c WHERE c.id = collection ->> 'id') THEN
         RETURN false;
@@ -4230,6 +4312,9 @@ BEGIN
         PERFORM platform.keep_collection(collection);
     END IF;
     PERFORM pgstac.create_collection(p.document) FROM platform.published_collections AS p WHERE p.collection = stac_ensure_collection.collection ->> 'id';
+    UPDATE pgstac.collections AS c SET partition_trunc = p.partition_trunc
+      FROM platform.published_collections AS p
+     WHERE p.collection = stac_ensure_collection.collection ->> 'id' AND c.id = p.collection AND p.partition_trunc IS NOT NULL;
     RETURN true;
 END;
 $$;
@@ -4373,6 +4458,7 @@ SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     RETURN (pgstac.search_query(jsonb_build_object('collections', jsonb_build_array(collection)), false,
                                 jsonb_build_object('type', 'mosaic', 'name', collection))).hash;
 END;
@@ -4545,6 +4631,7 @@ SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM pg_advisory_xact_lock(71103, 0);
     -- Where the catalogue was wiped, items are kept that it does not have.
     DELETE FROM platform.published_items AS p
@@ -4607,6 +4694,7 @@ SET search_path = pgstac, public, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM pg_advisory_xact_lock(71103, 0);
     PERFORM pgstac.upsert_collection(collection);
     PERFORM platform.keep_collection(collection);
@@ -4639,6 +4727,7 @@ DECLARE
     batch record;
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     PERFORM app.require_stac_items(stac_upsert_items.items);
     PERFORM pg_advisory_xact_lock(71103, 0);
     PERFORM app.raise_problems('GM404', coalesce(jsonb_agg(app.problem('COLLECTION_NOT_FOUND', 'system', 'items', to_jsonb(n.collection),
@@ -4688,6 +4777,7 @@ DECLARE
     own text;
 BEGIN
     PERFORM app.require_read_committed();
+    PERFORM app.require_no_stand_in();
     -- Before the look: what another writer replaces meanwhile is a later revision's, and is not to be deleted by its id.
     PERFORM pg_advisory_xact_lock(71103, 0);
     SELECT coalesce(sum(app.stac_delete_items(f.collection, f.item_ids)), 0) INTO items

@@ -573,8 +573,8 @@ GRANT EXECUTE ON FUNCTION platform.create_api_key(text, text, text[], timestampt
 -- platform.create_client: a login becomes a client that may submit requests.
 --
 -- Guarantees  Run again with the same arguments it changes nothing. One login is one client; a prefix is one client's, so
---             that its collections are too. Returns the client.
--- Locks       none.
+--             that its collections are too; those that its tables and rasters go into are in the catalogue. Returns the client.
+-- Locks       catalogue (advisory, to the transaction's end), where one of its collections is missing.
 -- Errors      GM409 client, login or prefix belong to another · GM422 a value refused, no such login, or a login that is
 --             not in geomill_client: the remedy is the statement that mends it · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: administrators have no right to change any table of platform.
@@ -625,6 +625,7 @@ BEGIN
                  WHEN EXISTS (SELECT FROM platform.clients AS c WHERE c.login_role = create_client.login_role) THEN 'login_role' ELSE 'prefix' END,
             NULL, 'another client has this client_id, login_role or prefix', 'choose others'));
     END IF;
+    PERFORM app.stac_ensure_client_collections();
     RETURN jsonb_build_object('client_id', client.client_id, 'login_role', client.login_role, 'prefix', client.prefix, 'title', client.title);
 END;
 $$;
@@ -3604,7 +3605,8 @@ GRANT EXECUTE ON FUNCTION platform.source_problems(text, text, platform.request_
 --
 -- Guarantees  No item of another client, and no hint of one, whatever the body says. pgstac's conf is not taken.
 -- Locks       none.
--- Errors      GM401 no active client · GM422 unknown keys, wrong values, and whatever pgstac refuses.
+-- Errors      GM401 no active client · GM422 unknown keys, wrong values, whatever pgstac refuses, and a session with temporary
+--             tables or types that would stand in for pgstac's.
 -- SECURITY DEFINER: clients have no right in pgstac; the API role may read there.
 CREATE OR REPLACE FUNCTION platform.stac_search(search jsonb DEFAULT '{}')
 RETURNS jsonb
@@ -3637,6 +3639,7 @@ BEGIN
            END AS problem) AS p
      WHERE p.problem IS NOT NULL;
     PERFORM platform.refuse(problems);
+    PERFORM app.require_no_stand_in();
     PERFORM platform.record_call(client.client_id, 'stac_search', NULL);
 
     BEGIN

@@ -14,6 +14,7 @@ from codegen.messages.hello_world import HelloWorldParameters
 from codegen.refusal import RefusedError
 from codegen.workflows import JobType, Single, Stage
 from tests.py.support.server import Database
+from tests.py.support.stac_extensions import problems
 
 
 def run(database: Database) -> list[str]:
@@ -33,6 +34,18 @@ def test_a_second_deploy_changes_nothing_and_writes_no_row(database: Database) -
         before = (deployments(connection), functions(connection))
         assert run(database) == ["nothing to do"]
         assert (deployments(connection), functions(connection)) == before
+
+
+def test_collections_that_clients_publish_into_are_made_where_they_are_missing(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("SET search_path = pgstac, public")
+        connection.execute("SELECT pgstac.delete_collection('ddh_rasters')")
+        connection.execute("UPDATE pgstac.collections SET content = content || '{\"title\": \"by hand\"}' WHERE id = 'ddh_vectors'")
+        assert run(database) == ["STAC collection ddh_rasters", "deployed"]
+        assert run(database) == ["nothing to do"]
+        rows = connection.execute("SELECT id, content FROM pgstac.collections ORDER BY id").fetchall()
+    assert [(name, document["title"]) for name, document in rows] == [("ddh_rasters", "Rasters of ddh"), ("ddh_vectors", "by hand")]
+    assert [problems(document, "collection") for _, document in rows] == [[], []]
 
 
 def functions(connection: psycopg.Connection[Any]) -> Any:

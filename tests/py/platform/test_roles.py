@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, LiteralString, get_args
 from urllib.parse import urlsplit
 
 import psycopg
@@ -84,7 +84,7 @@ EXECUTES: Mapping[Role, str] = {
         platform.check_config platform.check_request platform.content_hash platform.current_client platform.decide_resubmission
         platform.get_mosaic_search platform.get_rejects platform.get_request_status platform.infer_request_type
         platform.list_requests platform.measured_source_problems platform.name_request platform.present_hash
-        app.require_read_committed
+        app.require_no_stand_in app.require_read_committed
         platform.get_statistics platform.grid_problems platform.request_statistics platform.start_statistics platform.statistics_document
         platform.begin_submission platform.keep_notify_token platform.notification_channel platform.get_lineage
         platform.find_by_source platform.record_call
@@ -396,8 +396,35 @@ class TestTricks:
             connection.execute("CREATE OPERATOR pg_temp.= (FUNCTION = pg_temp.trap, LEFTARG = text, RIGHTARG = text)")
             connection.execute("SET LOCAL search_path = pg_temp, pg_catalog, platform")
             assert connection.execute(asked).fetchall() == straight
-            assert connection.execute("SELECT platform.stac_search('{}') -> 'features'").fetchone() == ([],)
             connection.rollback()
+
+    @pytest.mark.parametrize(
+        "made",
+        [
+            "TABLE items (id text)",
+            "VIEW items AS SELECT NULL::text AS id",
+            "TABLE pg_class (oid oid)",
+            "DOMAIN pg_temp.text AS varchar(1)",
+            "DOMAIN pg_temp.geometry AS public.geometry",
+        ],
+    )
+    def test_a_search_takes_nothing_of_the_callers_for_pgstacs(self, database: Database, made: LiteralString) -> None:
+        """pgstac's own functions look into pg_temp first: a view there ran with the API role's rights."""
+        search = "SELECT platform.stac_search('{}') -> 'features'"
+        with database.connect("ddh", autocommit=False) as connection:
+            connection.execute("CREATE TEMPORARY TABLE of_no_matter (id integer)")
+            assert connection.execute(search).fetchone() == ([],)
+            temporary = made if made.startswith("DOMAIN") else f"TEMPORARY {made}"
+            connection.execute(sql.SQL("CREATE ") + sql.SQL(temporary))
+            with pytest.raises(psycopg.DatabaseError, match="would take for its own"):
+                connection.execute(search)
+
+    @pytest.mark.parametrize("call", ["app.stac_register_search('ddh_vectors')", 'app.stac_ensure_collection(\'{"id": "ddh_x"}\')'])
+    def test_nor_does_what_writes_the_catalogue_as_its_owner(self, database: Database, call: LiteralString) -> None:
+        with database.connect("worker", autocommit=False) as connection:
+            connection.execute("CREATE TEMPORARY TABLE searches (search jsonb)")
+            with pytest.raises(psycopg.DatabaseError, match="would take for its own"):
+                connection.execute(sql.SQL("SELECT ") + sql.SQL(call))
 
     @pytest.mark.parametrize("type_", ["text", "jsonb", "timestamptz", "bytea", "record", "regclass"])
     def test_a_type_of_ones_own_stands_in_for_none(self, database: Database, type_: str) -> None:
