@@ -1961,7 +1961,7 @@ GRANT EXECUTE ON FUNCTION platform.measured_source_problems(text, text) TO geomi
 --
 -- Guarantees  Looks again under the lock, so that nothing goes that has a request by then. Repeatable.
 -- Locks       catalogue (advisory, to the transaction's end), then pgstac's own, collection rows.
--- Errors      25001 not READ COMMITTED.
+-- Errors      25001 not READ COMMITTED · GM422 TEMPORARY_NAME.
 -- SECURITY DEFINER: the worker has no right on pgstac, nor on what is kept of it. pgstac's functions need the search_path.
 CREATE OR REPLACE FUNCTION platform.mend_catalogue()
 RETURNS TABLE (kind text, subject text)
@@ -1974,6 +1974,7 @@ DECLARE
     found jsonb;
     one record;
 BEGIN
+    PERFORM app.require_no_stand_in();
     PERFORM app.require_read_committed();
     PERFORM pg_advisory_xact_lock(71103, 0);
     -- Into a variable: an open query over the partitions would stand in the way of pgstac's changes to them.
