@@ -67,12 +67,12 @@ def measure(connection: psycopg.Connection[Any], dsn: str, path: Path, *, runs: 
 
 def _ogr2ogr(connection: psycopg.Connection[Any], dsn: str, path: Path) -> float:
     target = " ".join(f"{key}='{value}'" for key, value in conninfo_to_dict(dsn).items())
-    connection.execute(f"DROP TABLE IF EXISTS {_TABLE}".encode())
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(*_TABLE.split("."))))
     command = ["ogr2ogr", "-q", "--config", "PG_USE_COPY", "YES", "-f", "PostgreSQL", f"PG:{target}", str(path), "-nln", _TABLE]
     before = time.monotonic()
     subprocess.run([*command, "-nlt", "PROMOTE_TO_MULTI"], check=True, stderr=subprocess.DEVNULL)
     seconds = time.monotonic() - before
-    connection.execute(f"DROP TABLE {_TABLE}".encode())
+    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(*_TABLE.split("."))))
     return seconds
 
 
