@@ -5304,19 +5304,19 @@ $$;
 
 -- app.take_tasks: claim up to max_tasks tasks for a worker: due retries first, then fresh tasks by rank.
 --
--- A claim costs the same with 1k and 1M waiting, and while an old transaction is open: it walks `ready_stages` by rank
--- and enters each stage's key range above `low`, below which no fresh task lies; so it never wades through the dead
--- prefix of the index. A stage's tasks commit together, so no late commit can land below its `low`.
+-- A turn comes here where it could not claim beside its report: that one was not the ordinary report, or its stage had to be
+-- settled first. A claim costs the same with 1k and 1M waiting, and while an old transaction is open: it walks `ready_stages` by
+-- rank from the floor, and enters each stage's key range above `low`, below which no fresh task lies; so it never wades through
+-- the dead prefix of the index. A stage's tasks commit together, so no late commit can land below its `low`.
 --
--- Guarantees  The tasks in ascending order, each with its attempt; their stages; and whether the first of a stage is among
---             them. Never waits: what another claim has locked is skipped. Each task taken has a higher attempt than ever
---             before.
+-- Guarantees  The tasks in ascending order, each with its attempt, and their stages. Never waits: what another claim has locked is
+--             skipped. Each task taken has a higher attempt than ever before.
 --             Whoever meets an exhausted stage removes it from ready_stages, and moves a `low` that lags behind. Stages of equal
 --             priority take turns (app.rotate_stage).
 -- Locks       task rows and ready_stages rows, SKIP LOCKED. After it, this transaction must not wait for a task row.
 CREATE OR REPLACE FUNCTION app.take_tasks(
     worker_key integer, task_types text[], max_tasks integer, this_moment timestamptz,
-    OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[], OUT has_first boolean
+    OUT task_ids bigint[], OUT attempts integer[], OUT stage_ids bigint[]
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -5329,29 +5329,24 @@ SET enable_mergejoin = off
 SET jit = off
 AS $$
 DECLARE
-    wanted text[] := take_tasks.task_types;
     first record;
     more record;
 BEGIN
     task_ids := '{}';
     attempts := '{}';
     stage_ids := '{}';
-    has_first := false;
     IF max_tasks <= 0 THEN
         RETURN;
-    END IF;
-    IF wanted IS NULL THEN
-        wanted := ARRAY(SELECT DISTINCT d.task_type::text FROM app.job_stages AS d);
     END IF;
 
     -- The ordinary claim: nothing is due, and the first stage has enough.
     SELECT r.stage_id, r.low, r.high, EXISTS (
                SELECT FROM app.tasks AS t
-                WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted)) AS is_due
+                WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (take_tasks.task_types)) AS is_due
       INTO first
       FROM app.ready_stages AS r
      WHERE r.rank >= coalesce((SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1), -9223372036854775808)
-       AND r.task_type = ANY (wanted) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = r.task_type)
+       AND r.task_type = ANY (take_tasks.task_types) AND NOT EXISTS (SELECT FROM app.paused_task_types AS p WHERE p.task_type = r.task_type)
      ORDER BY r.rank, r.stage_id LIMIT 1;
     IF NOT first.is_due THEN
         -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT.
@@ -5368,7 +5363,6 @@ BEGIN
         SELECT coalesce(array_agg(n.task_id), '{}'), coalesce(array_agg(n.attempt), '{}') INTO task_ids, attempts FROM taken AS n;
         IF cardinality(task_ids) > 0 THEN
             stage_ids := ARRAY[first.stage_id];
-            has_first := task_ids[1] = first.low + 1;
             -- One claim in sixteen passes a multiple of so many.
             IF (task_ids[1] & 16777215) / (16 * max_tasks) <> ((task_ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
                 PERFORM app.rotate_stage(first.stage_id, this_moment);
@@ -5379,8 +5373,7 @@ BEGIN
             END IF;
         END IF;
     END IF;
-    more := app.take_more_tasks(take_tasks.worker_key, wanted, take_tasks.max_tasks, this_moment, task_ids, attempts);
-    has_first := has_first OR more.task_ids <> task_ids;
+    more := app.take_more_tasks(take_tasks.worker_key, take_tasks.task_types, take_tasks.max_tasks, this_moment, task_ids, attempts);
     task_ids := more.task_ids;
     attempts := more.attempts;
     stage_ids := more.stage_ids;
