@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin, urlsplit
 
 from workers.errors import TaskError
 from workers.webhook_target import Resolve, Target, find_target, resolve
@@ -58,6 +58,12 @@ def fetch(
             return
 
 
+def _is_below(url: str, roots: Sequence[str]) -> bool:
+    """Whether the URL lies below a root also for a server that resolves dot segments, encoded or not (RFC 3986, 5.2.4)."""
+    path = unquote(urlsplit(url).path)
+    return any(url.startswith(root) for root in roots) and "\\" not in path and {".", ".."}.isdisjoint(path.split("/"))
+
+
 def _fetch(
     url: str,
     roots: Sequence[str],
@@ -68,7 +74,7 @@ def _fetch(
     trust: ssl.SSLContext | None,
 ) -> None:
     for _ in range(_MOST_REDIRECTS + 1):
-        if not any(url.startswith(root) for root in roots):
+        if not _is_below(url, roots):
             raise _failed("SOURCE_NOT_ALLOWED", url, "it is not below a URL that this client may read")
         with _answer(_target(url, resolver), progress, trust) as response:
             if response.status in (301, 302, 303, 307, 308):

@@ -5631,14 +5631,20 @@ BEGIN
              WHERE t.task_id = ANY (reported) AND t.attempt = coalesce(common_attempt, attempts[array_position(reported, t.task_id)])
                AND t.status = 'processing'::app.task_status
             RETURNING t.task_id
+        ), gone AS MATERIALIZED (
+            SELECT coalesce(array_agg(d.task_id), '{}') AS tasks FROM done AS d
         ), claim AS (
+            -- The LIMIT looks at what was ended, so that all of it is ended first. A claim by an older snapshot locks, for a moment, what
+            -- another worker has taken since (the row is looked at again only under its lock), and whoever has claimed must not wait
+            -- for a task: two turns would wait for each other.
             -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT.
             UPDATE app.tasks AS t
                SET status = 'processing'::app.task_status, attempt = t.attempt + 1, worker_key = me, started_at = this_moment, run_at = NULL
              WHERE t.task_id = ANY (ARRAY(
                        SELECT o.task_id FROM app.tasks AS o
                         WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > low AND o.task_id <= high
-                        ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0 ELSE turn.max_tasks END
+                        ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0
+                                                    WHEN (SELECT cardinality(g.tasks) FROM gone AS g) >= 0 THEN turn.max_tasks END
                           FOR UPDATE SKIP LOCKED))
             RETURNING t.task_id, t.attempt
         ), claimed AS MATERIALIZED (
@@ -5650,7 +5656,7 @@ BEGIN
                AND cardinality(n.tasks) = turn.max_tasks
             RETURNING true
         )
-        SELECT n.tasks, n.their_attempts, (SELECT coalesce(array_agg(d.task_id), '{}') FROM done AS d), coalesce((SELECT c.is_due FROM settled AS c), false),
+        SELECT n.tasks, n.their_attempts, (SELECT g.tasks FROM gone AS g), coalesce((SELECT c.is_due FROM settled AS c), false),
                EXISTS (SELECT FROM noted), s.fan_out NOT IN ('each'::app.fan_out, 'match_previous'::app.fan_out),
                s.job_id, j.job_type, s.stage, s.task_type, s.task_parameters, this_moment + s.max_runtime_seconds * interval '1 second',
                j.correlation_id, j.platform_request_id

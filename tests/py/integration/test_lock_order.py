@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from tests.py.platform.together import Call, together, value
 from tests.py.support.server import Database
+from tests.py.support.waiting import wait_for
 
 ROUNDS = 12
 JOBS = 4
@@ -120,3 +122,28 @@ def test_nobody_is_the_victim_of_a_deadlock(engine_database: Database) -> None:
             )  # fmt: skip
             assert Counter(outcome.sqlstate for outcome in outcomes if outcome.error) == Counter()
         assert value(admin, "SELECT count(*) FROM app.janitor_runs WHERE error IS NOT NULL") == 0
+
+
+def test_who_waits_for_a_task_of_his_own_has_claimed_none(engine_database: Database) -> None:
+    """A claim may for a moment lock what another worker has just taken; so a turn ends its own tasks first, then it claims.
+
+    The other way round, two turns could each wait for the other's task.
+    """
+    with engine_database.connect() as admin, engine_database.connect() as other, engine_database.connect() as worker:
+        admin.execute("SELECT tests.given_workflow('pairs', %s)", (STAGES,))
+        value(admin, "SELECT app.submit_job('pairs', %s)", Jsonb({"n": 9}))
+        held = worker.execute("SELECT task_id, attempt FROM app.turn('w', '[]', NULL, 2)").fetchall()
+        backend = worker.info.backend_pid
+
+        def is_waiting() -> bool:
+            return bool(value(admin, "SELECT cardinality(pg_blocking_pids(%s)) > 0", backend))
+
+        finished = Jsonb([{"task_id": task, "attempt": attempt} for task, attempt in held])
+        with ThreadPoolExecutor(1) as thread:
+            with other.transaction():
+                other.execute("SELECT FROM app.tasks WHERE task_id = %s FOR UPDATE", (held[1][0],))
+                turn = thread.submit(lambda: worker.execute("SELECT task_id FROM app.turn('w', %s, NULL, 2)", (finished,)).fetchall())
+                wait_for(is_waiting)
+                free = admin.execute("SELECT task_id FROM app.tasks WHERE status = 'pending' FOR UPDATE SKIP LOCKED").fetchall()
+                assert len(free) == 7, "nothing is claimed before the report"
+            assert len(turn.result(timeout=60)) == 2

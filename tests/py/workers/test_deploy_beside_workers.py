@@ -54,7 +54,7 @@ def test_workers_live_through_deploys(database: Database, workers: StartWorkers)
 
         submit()
         running = workers("--processes", "2", "--max-batch", "3")
-        wait_for(lambda: completed() > 0, timeout=60)
+        wait_for(lambda: completed() > 0 and value(admin, "SELECT count(*) FROM app.workers") == 2, timeout=60)
         started = {row[0] for row in admin.execute("SELECT worker_id FROM app.workers")}
         for _ in range(REPLACEMENTS):
             submit()

@@ -63,6 +63,7 @@ def serving(tls: ssl.SSLContext) -> Iterator[Host]:
                 "/data/moved.tif": "/data/a%20b.tif",
                 "/data/out.tif": "/elsewhere/a.tif",
                 "/data/in.tif": "https://10.0.0.1/data/a.tif",
+                "/data/up.tif": "/data/%2e%2e/elsewhere/a.tif",
             }
             if self.path == "/data/loop.tif":
                 location[self.path] = self.path
@@ -163,6 +164,7 @@ def test_a_connection_that_always_breaks_is_given_up(fetch: Fetch) -> None:
         ("/data/loop.tif", ("SOURCE_NOT_REACHED", False)),
         ("/data/out.tif", ("SOURCE_NOT_ALLOWED", False)),
         ("/data/in.tif", ("SOURCE_NOT_ALLOWED", False)),
+        ("/data/up.tif", ("SOURCE_NOT_ALLOWED", False)),
         ("/elsewhere/a.tif", ("SOURCE_NOT_ALLOWED", False)),
     ],
 )
