@@ -12,8 +12,6 @@ from typing import Any
 
 import psycopg
 
-from codegen.templates import LOCKS
-
 NAMED = 20
 """How many of a kind are named one by one."""
 
@@ -83,17 +81,16 @@ def running(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def holds(connection: psycopg.Connection[Any]) -> list[tuple[int, str]]:
-    """Backends of this database that hold a task, with the name of their application."""
+    """Backends of this database that hold a task, with the name of their application (db/functions/app/open_holds.sql.j2)."""
     return connection.execute(
         """
         SELECT DISTINCT l.pid, a.application_name
           FROM pg_catalog.pg_locks AS l
           JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-         WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = %s AND l.granted
+         WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid::bigint >= 2147483648 AND l.granted
            AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
          ORDER BY l.pid
-        """,
-        [LOCKS["hold"]],
+        """
     ).fetchall()
 
 

@@ -38,10 +38,9 @@ PINS_BACKSLASHES = "SET standard_conforming_strings = on"
 _COMMENT = re.compile(r"--.*")
 _ESCAPED = re.compile(r"\bE'(?:[^'\\]|\\.|'')*'")
 
-# First keys of two-integer advisory locks.
+# First keys of two-integer advisory locks. A hold is another kind, with one key: app.open_holds.
 LOCKS = {
     "job": 71101,
-    "hold": 71102,
     "catalogue": 71103,
     "janitor": 71104,
     "deploy": 71105,

@@ -1220,7 +1220,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
-    IF NOT pg_try_advisory_xact_lock(71102, hashint8(hold_task.task_id)) THEN
+    IF NOT pg_try_advisory_xact_lock(~hold_task.task_id) THEN
         PERFORM app.raise_problems('GM409', app.problem('TASK_HELD', 'system', 'task_id', to_jsonb(hold_task.task_id),
             format('another transaction holds task %s', hold_task.task_id), 'give this attempt up; it is not the current one'));
     END IF;
@@ -2609,6 +2609,24 @@ BEGIN
 END;
 $$;
 
+-- app.open_holds: the tasks whose effects are being written just now, and by which backends (app.hold_task).
+--
+-- A hold is an advisory lock with one key of 64 bits, the complement of the task's id: no two tasks share one, and what an
+-- application locks under positive keys is none.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION app.open_holds()
+RETURNS TABLE (pid integer, task_id bigint)
+LANGUAGE sql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT l.pid, ~((l.classid::bigint << 32) | l.objid::bigint)
+      FROM pg_locks AS l
+     WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.classid::bigint >= 2147483648 AND l.granted
+       AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+$$;
+
 -- app.open_next_stage: go on after a stage that ended well: open stages until one has tasks, or the job has none left.
 --
 -- Guarantees  When it returns, tasks of a later stage exist or the job has reached its end. A stage without tasks ends
@@ -3025,10 +3043,8 @@ BEGIN
     FOR lost IN
         SELECT u.task_id, u.attempt FROM unnest(reclaim_tasks.task_ids, reclaim_tasks.attempts) AS u (task_id, attempt) ORDER BY u.task_id
     LOOP
-        IF NOT pg_try_advisory_xact_lock(71102, hashint8(lost.task_id)) THEN
-            SELECT l.pid INTO holder FROM pg_locks AS l
-             WHERE l.locktype = 'advisory' AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-               AND l.classid = 71102 AND l.objid = (hashint8(lost.task_id)::bigint & 4294967295)::oid AND l.objsubid = 2 AND l.granted;
+        IF NOT pg_try_advisory_xact_lock(~lost.task_id) THEN
+            SELECT h.pid INTO holder FROM app.open_holds() AS h WHERE h.task_id = lost.task_id;
             BEGIN
                 IF FOUND AND pg_terminate_backend(holder, 5000) THEN
                     terminated := terminated + 1;
@@ -3036,7 +3052,7 @@ BEGIN
             EXCEPTION WHEN insufficient_privilege THEN
                 RAISE WARNING 'task % is held by backend %, which only a superuser may terminate', lost.task_id, holder;
             END;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(71102, hashint8(lost.task_id));
+            CONTINUE WHEN NOT pg_try_advisory_xact_lock(~lost.task_id);
         END IF;
         verdict := app.give_up_attempt(lost.task_id, lost.attempt, reclaim_tasks.error);
         IF verdict IS NOT NULL THEN
@@ -3335,6 +3351,10 @@ BEGIN
               FROM jsonb_to_recordset(report_tasks.finished) AS r (task_id bigint, attempt integer, result_data jsonb, error jsonb)
              ORDER BY r.task_id, r.attempt DESC) AS f;
     PERFORM app.lock_jobs(reported, failing);
+    IF cardinality(failing) > 0 THEN
+        -- What fails is written one by one, after what is completed; all are locked before, in order.
+        PERFORM FROM app.tasks AS t WHERE t.task_id = ANY (reported) ORDER BY t.task_id FOR UPDATE;
+    END IF;
     WITH done AS (
         UPDATE app.tasks AS t SET status = 'completed'::app.task_status, completed_at = this_moment
          WHERE t.task_id = ANY (reported) AND t.attempt = attempts[array_position(reported, t.task_id)]
@@ -5483,13 +5503,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
     WITH holds AS (
-        SELECT DISTINCT ON (l.pid) l.pid, h.task_id
-          FROM pg_locks AS l
-          LEFT JOIN LATERAL (
-                SELECT o.task_id FROM app.workers AS w CROSS JOIN LATERAL unnest(w.holding) AS o (task_id)
-                 WHERE (hashint8(o.task_id)::bigint & 4294967295)::oid = l.objid LIMIT 1) AS h ON true
-         WHERE l.locktype = 'advisory' AND l.classid = 71102 AND l.objsubid = 2 AND l.granted
-           AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+        SELECT DISTINCT ON (o.pid) o.pid, o.task_id FROM app.open_holds() AS o ORDER BY o.pid, o.task_id
     )
     SELECT CASE WHEN h.pid IS NULL THEN 'transaction' ELSE 'hold' END, clock_timestamp() - a.xact_start, a.pid, a.usename::text, a.application_name,
            host(a.client_addr), a.datname::text, a.state, concat_ws(' ', a.wait_event_type, a.wait_event), h.task_id,

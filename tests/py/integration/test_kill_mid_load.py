@@ -15,12 +15,10 @@ from tests.py.support.waiting import wait_for
 
 FEATURES = 20_000
 CHUNK = 1_000
-HOLD = 71102
 
 LOADING = (
-    "SELECT l.pid FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()"
-    " WHERE l.locktype = 'advisory' AND l.classid = %s"
-    " AND EXISTS (SELECT FROM app.tasks AS t WHERE t.task_type = 'vector_chunk' AND t.status = 'completed')"
+    "SELECT h.pid FROM app.open_holds() AS h"
+    " WHERE EXISTS (SELECT FROM app.tasks AS t WHERE t.task_type = 'vector_chunk' AND t.status = 'completed')"
 )
 
 
@@ -57,7 +55,7 @@ def test_each_feature_exactly_once(database: Database, source_root: Path, worker
         for _ in range(2):
             victim = workers()
             # Some chunks are in, and the worker is inside the transaction of another.
-            wait_for(lambda: admin.execute(LOADING, (HOLD,)).fetchone() or _status(database, request)["status"] == "completed", timeout=60)
+            wait_for(lambda: admin.execute(LOADING).fetchone() or _status(database, request)["status"] == "completed", timeout=60)
             victim.kill()
             open_loads = admin.execute(
                 "SELECT count(*) FROM app.tasks WHERE task_type = 'vector_chunk' AND status = 'processing'"

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 
 from tests.py.platform.together import Call, together, value
@@ -124,26 +125,38 @@ def test_nobody_is_the_victim_of_a_deadlock(engine_database: Database) -> None:
         assert value(admin, "SELECT count(*) FROM app.janitor_runs WHERE error IS NOT NULL") == 0
 
 
-def test_who_waits_for_a_task_of_his_own_has_claimed_none(engine_database: Database) -> None:
-    """A claim may for a moment lock what another worker has just taken; so a turn ends its own tasks first, then it claims.
+@pytest.mark.parametrize(
+    ("held_by_another", "errors", "free"),
+    [
+        pytest.param(1, {}, {2, 3, 4, 5, 6, 7, 8}, id="nothing is claimed before the report"),
+        pytest.param(0, {0: FATAL}, {1, 2, 3, 4, 5, 6, 7, 8}, id="what fails in its place among what is completed"),
+    ],
+)
+def test_a_turn_takes_its_tasks_in_order_then_claims(
+    engine_database: Database, held_by_another: int, errors: dict[int, Any], free: set[int]
+) -> None:
+    """A turn that waits for one of its tasks has locked those below it, and no other.
 
-    The other way round, two turns could each wait for the other's task.
+    A claim may for a moment lock what another worker has just taken, so two turns that claimed first could each wait for the other's
+    task; and what is locked out of order meets app.release_tasks, which takes the same rows in order.
     """
     with engine_database.connect() as admin, engine_database.connect() as other, engine_database.connect() as worker:
         admin.execute("SELECT tests.given_workflow('pairs', %s)", (STAGES,))
         value(admin, "SELECT app.submit_job('pairs', %s)", Jsonb({"n": 9}))
-        held = worker.execute("SELECT task_id, attempt FROM app.turn('w', '[]', NULL, 2)").fetchall()
+        held = worker.execute("SELECT task_id, attempt, task_index FROM app.turn('w', '[]', NULL, 2)").fetchall()
         backend = worker.info.backend_pid
 
         def is_waiting() -> bool:
             return bool(value(admin, "SELECT cardinality(pg_blocking_pids(%s)) > 0", backend))
 
-        finished = Jsonb([{"task_id": task, "attempt": attempt} for task, attempt in held])
+        finished = Jsonb(
+            [{"task_id": t, "attempt": attempt} | ({"error": errors[index]} if index in errors else {}) for t, attempt, index in held]
+        )
+        unlocked = "SELECT t.task_id & 16777215 FROM app.tasks AS t WHERE t.status IN ('pending', 'processing') FOR UPDATE SKIP LOCKED"
         with ThreadPoolExecutor(1) as thread:
             with other.transaction():
-                other.execute("SELECT FROM app.tasks WHERE task_id = %s FOR UPDATE", (held[1][0],))
+                other.execute("SELECT FROM app.tasks WHERE task_id = %s FOR UPDATE", (held[held_by_another][0],))
                 turn = thread.submit(lambda: worker.execute("SELECT task_id FROM app.turn('w', %s, NULL, 2)", (finished,)).fetchall())
                 wait_for(is_waiting)
-                free = admin.execute("SELECT task_id FROM app.tasks WHERE status = 'pending' FOR UPDATE SKIP LOCKED").fetchall()
-                assert len(free) == 7, "nothing is claimed before the report"
+                assert {index for (index,) in admin.execute(unlocked)} == free
             assert len(turn.result(timeout=60)) == 2
