@@ -30,7 +30,8 @@ def report(task: Task[InspectVectorParameters]) -> Completed:
     asked = task.parameters
     mark = publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
     with open_dataset(task.storage, asked.source_path, asked.source_roots, asked.layer) as dataset:
-        seen = decide.look(dataset, asked, dataset.sha256(task.check))
+        with dataset.hashing(task.check) as digest:
+            seen = decide.look(dataset, asked, digest)
         with task.effects() as effects:
             there = decide.existing(effects.connection, asked.table_name, mark, asked.mode)
             builder, columns, decided = decide.decide(effects.connection, seen, asked, there)

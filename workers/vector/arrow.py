@@ -1,7 +1,7 @@
 """Columns of Arrow as PostgreSQL takes them.
 
 What a value cannot keep is counted by column, never dropped in silence: a NUL in a text, bytes that are not of the file's
-encoding, a date that does not exist, a time without a zone (read as UTC).
+encoding, a date that does not exist, a time without a zone (read as UTC). A column that keeps all of its values stays Arrow's.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg.types.json import Jsonb
 
 from workers.geo_table import ColumnType
@@ -20,10 +22,42 @@ from workers.vector import widening
 from workers.vector.alterations import IMPOSSIBLE_VALUE, NUL_REMOVED, READ_AS_LATIN1, ZONE_MISSING, Alterations
 from workers.vector.batches import Values
 
+_FIRST_DAY, _LAST_DAY = (one.toordinal() - date(1970, 1, 1).toordinal() for one in (date.min, date.max))
+_AS_THEY_ARE: dict[ColumnType, tuple[pa.DataType, ...]] = {
+    ColumnType.SMALLINT: (pa.int16(),),
+    ColumnType.INTEGER: (pa.int32(),),
+    ColumnType.BIGINT: (pa.int64(),),
+    ColumnType.REAL: (pa.float32(),),
+    ColumnType.DOUBLE: (pa.float64(),),
+    ColumnType.BOOLEAN: (pa.bool_(),),
+    ColumnType.DATE: (pa.date32(),),
+    ColumnType.TEXT: (pa.string(), pa.large_string()),
+    ColumnType.BYTEA: (pa.binary(), pa.large_binary()),
+}
+"""Types of Arrow whose values a column takes without being looked at one by one."""
 
-def values(column: pa.Array, type_: ColumnType, name: str, altered: Alterations) -> Values:
+
+def values(column: pa.Array, type_: ColumnType, name: str, altered: Alterations) -> Values | pa.Array:
     """The values of a column as one of this type takes them."""
+    if column.type in _AS_THEY_ARE.get(type_, ()) and _is_sound(column, type_):
+        return column
     return _CONVERTERS.get(type_, _plain)(column, name, altered)
+
+
+def _is_sound(column: pa.Array, type_: ColumnType) -> bool:
+    """Whether each value can be kept: text is UTF-8 without NUL, a date of a year that Python has, too."""
+    if type_ is ColumnType.DATE:
+        bounds = pc.min_max(column.cast(pa.int32())).as_py()
+        return bounds["min"] is None or (bounds["min"] >= _FIRST_DAY and bounds["max"] <= _LAST_DAY)
+    if type_ is ColumnType.TEXT:
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            return False
+        # As Arrow sees it, a NUL is a character like others.
+        data = column.buffers()[2]
+        return data is None or bool(np.frombuffer(data, np.uint8).all()) or not pc.any(pc.match_substring(column, "\x00")).as_py()
+    return True
 
 
 def _plain(column: pa.Array, name: str, altered: Alterations) -> Values:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from workers.vector.wkb import Kinds
 
@@ -22,14 +24,10 @@ class Reject:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: feature ids, WKB (None for no geometry), and a list of values for each column."""
+    """Some rows: feature ids, WKB (null for no geometry), and the values of each column: as Arrow has them, or Python."""
 
-    ids: list[int]
-    geometries: Sequence[bytes | None]
-    columns: list[Values]
+    ids: pa.Array
+    geometries: pa.Array
+    columns: list[Values | pa.Array]
     kinds: Kinds
     rejects: Sequence[Reject] = ()
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Row by row: id, geometry, values."""
-        return zip(self.ids, self.geometries, *self.columns, strict=True)

@@ -41,18 +41,18 @@ class Seen:
 
 def look_at_all(dataset: Dataset, asked: VectorConfig, check: Callable[[], None]) -> list[Seen]:
     """The layer that was asked for; of all of them those that hold anything."""
-    digest = dataset.sha256(check)
-    if asked.layer != ALL:
-        return [look(dataset, asked, digest)]
-    found: list[Seen] = []
-    empty: TaskError | None = None
-    for name in reading.layers(dataset):
-        try:
-            found.append(look(dataset, asked.model_copy(update={"layer": name}), digest))
-        except TaskError as error:
-            if error.detail.code not in _EMPTY:
-                raise
-            empty = error
+    with dataset.hashing(check) as digest:
+        if asked.layer != ALL:
+            return [look(dataset, asked, digest)]
+        found: list[Seen] = []
+        empty: TaskError | None = None
+        for name in reading.layers(dataset):
+            try:
+                found.append(look(dataset, asked.model_copy(update={"layer": name}), digest))
+            except TaskError as error:
+                if error.detail.code not in _EMPTY:
+                    raise
+                empty = error
     if not found:
         raise empty or TaskError(
             "LAYER_NOT_SPATIAL", f"{dataset.name} has no layer with geometries", category="data", field="layer", value=ALL,
@@ -94,8 +94,8 @@ def suffixes(names: Iterable[str]) -> list[str]:
     return made
 
 
-def look(dataset: Dataset, asked: VectorConfig, digest: str) -> Seen:
-    """Describe the layer that was asked for, and cut it into parts. `digest` is the source's SHA-256."""
+def look(dataset: Dataset, asked: VectorConfig, digest: Callable[[], str]) -> Seen:
+    """Describe the layer that was asked for, and cut it into parts. `digest` gives the source's SHA-256, and is asked last."""
     found = reading.describe(dataset, asked)
     if found.features == 0:
         raise TaskError(
@@ -108,6 +108,7 @@ def look(dataset: Dataset, asked: VectorConfig, digest: str) -> Seen:
             field="source_path", value=dataset.name, remediation="Upload a layer with geometries",
         )  # fmt: skip
     source_crs = crs_module.decide(found.crs, asked.source_crs, is_default=found.crs_is_default)
+    parts = {"chunks": plan.chunks(dataset, found, asked.chunk_rows), "batch_rows": plan.batch_rows(dataset, found)}
     source = SourceReport(
         file=dataset.name,
         member=dataset.member,
@@ -117,10 +118,9 @@ def look(dataset: Dataset, asked: VectorConfig, digest: str) -> Seen:
         crs=source_crs.name,
         crs_wkt=None if source_crs.code else source_crs.wkt,
         bytes=dataset.size,
-        sha256=digest,
+        sha256=digest(),
         modified=dataset.modified.isoformat(),
     )
-    parts = {"chunks": plan.chunks(dataset, found, asked.chunk_rows), "batch_rows": plan.batch_rows(dataset, found)}
     return Seen(found, source_crs, source, dataset.stamp, {"features": found.features, "reading": found.reading, **parts})
 
 

@@ -122,17 +122,17 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
         if not records:
             return
         rejects: list[Reject] = []
-        geometries = shapes.read(records, position, rejects)
+        geometries = pa.array(shapes.read(records, position, rejects), pa.binary())
         whole = [record if len(record) == len(header) else [""] * len(header) for record in records]
         values = list(zip(*whole, strict=True))
         yield Batch(
-            ids=list(range(position, position + len(records))),
+            ids=pa.array(range(position, position + len(records)), pa.int64()),
             geometries=geometries,
             columns=[
                 widening.convert_written(values[place], ColumnType(column.type), column.name, altered)
                 for place, column in zip(kept, plan.columns, strict=True)
             ],
-            kinds=wkb.kinds(pa.array(geometries, pa.binary())),
+            kinds=wkb.kinds(geometries),
             rejects=rejects,
         )
         position += len(records)

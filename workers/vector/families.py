@@ -51,7 +51,7 @@ def sort(batch: Batch, families: Sequence[Family | None]) -> Iterator[tuple[int,
         return
     positions = {family: position for position, family in enumerate(families)}
     sorted_: list[list[int]] = [[] for _ in families]
-    for row, geometry in enumerate(batch.geometries):
+    for row, geometry in enumerate(batch.geometries.to_pylist()):
         sorted_[positions.get(family_of(geometry), 0)].append(row)
     for position, rows in enumerate(sorted_):
         if rows:
@@ -69,13 +69,12 @@ def family_of(geometry: bytes | None) -> Family | None:
 
 
 def _only(batch: Batch, rows: list[int], surfaces: int) -> Batch:
-    geometries = [batch.geometries[row] for row in rows]
-    ids = [batch.ids[row] for row in rows]
+    geometries, ids = batch.geometries.take(rows), batch.ids.take(rows)
     rejected = {reject.row: reject for reject in batch.rejects}
     return Batch(
         ids=ids,
         geometries=geometries,
-        columns=[[column[row] for row in rows] for column in batch.columns],
-        kinds=replace(wkb.kinds(pa.array(geometries, pa.large_binary())), surfaces=surfaces),
-        rejects=[rejected[one] for one in ids if one in rejected],
+        columns=[column.take(rows) if isinstance(column, pa.Array) else [column[row] for row in rows] for column in batch.columns],
+        kinds=replace(wkb.kinds(geometries), surfaces=surfaces),
+        rejects=[rejected[one] for one in ids.to_pylist() if one in rejected],
     )

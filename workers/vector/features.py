@@ -16,7 +16,7 @@ from workers.errors import TaskError
 from workers.geo_table import ColumnType, SourceColumn
 from workers.vector import geojson, widening, wkb
 from workers.vector.alterations import READ_AS_LATIN1, Alterations
-from workers.vector.batches import Batch, Reject
+from workers.vector.batches import Batch, Reject, Values
 from workers.vector.formats import Format
 from workers.vector.geojson import Broken, Piece
 from workers.vector.layer import Layer, Place
@@ -129,7 +129,7 @@ def _batch(features: list[Any], first: int, plan: VectorPlan, altered: Alteratio
                 rejects.append(Reject(position, "GEOMETRY_UNREADABLE", str(problem)))
         geometries.append(geometry)
         rows.append(feature)
-    columns = []
+    columns: list[Values | pa.Array] = []
     for column in plan.columns:
         name = column.original
         if name == _ID and _ID in plan.reading:
@@ -139,11 +139,12 @@ def _batch(features: list[Any], first: int, plan: VectorPlan, altered: Alteratio
         if latin:
             altered.add(READ_AS_LATIN1, column.name, sum(isinstance(value, str) and not value.isascii() for value in values))
         columns.append(widening.convert(values, ColumnType(column.type), column.name, altered))
+    shapes = pa.array(geometries, pa.binary())
     return Batch(
-        ids=list(range(first, first + len(features))),
-        geometries=geometries,
+        ids=pa.array(range(first, first + len(features)), pa.int64()),
+        geometries=shapes,
         columns=columns,
-        kinds=wkb.kinds(pa.array(geometries, pa.binary())),
+        kinds=wkb.kinds(shapes),
         rejects=rejects,
     )
 

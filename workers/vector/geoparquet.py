@@ -90,8 +90,8 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
         for batch in file.iter_batches(min(plan.batch_rows, _ROWS), row_groups=groups, use_threads=False):
             shapes = _encoded(batch.column(geometry), meta)
             yield Batch(
-                ids=list(range(position, position + batch.num_rows)),
-                geometries=shapes.to_pylist(),
+                ids=pa.array(range(position, position + batch.num_rows), pa.int64()),
+                geometries=shapes,
                 columns=[
                     _values(batch.column(field.name), ColumnType(column.type), column.name, altered)
                     for field, column in zip(fields, plan.columns, strict=True)
@@ -172,7 +172,7 @@ def _encoded(column: pa.Array, meta: dict[str, Any]) -> pa.Array:
     return pa.array(shapely.to_wkb(shapes), pa.binary())
 
 
-def _values(column: pa.Array, type_: ColumnType, name: str, altered: Alterations) -> Values:
+def _values(column: pa.Array, type_: ColumnType, name: str, altered: Alterations) -> Values | pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_nested(column.type) and type_ is ColumnType.JSONB:

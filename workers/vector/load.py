@@ -19,6 +19,7 @@ from psycopg import sql
 from codegen.messages.vector import ChunkReport
 from workers.errors import is_transient
 from workers.geo_table import ColumnType, TableColumn
+from workers.vector import copying
 from workers.vector.batches import Batch, Reject
 from workers.vector.crs import DEGREES, TableCrs
 from workers.vector.wkb import Kinds
@@ -91,13 +92,14 @@ def stage(connection: psycopg.Connection[Any], columns: Sequence[TableColumn], b
     rows, kinds = 0, Kinds()
     rejects: list[Reject] = []
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(BATCH)) as copy:
-        copy.set_types(["int8", "bytea", *(_copy_type(column.type) for column in columns)])
+        copy.write(copying.HEADER)
         for batch in batches:
-            for row in batch.rows():
-                copy.write_row(row)
+            for piece in copying.pieces(batch, [_oid(column.type) for column in columns]):
+                copy.write(piece)
             rejects += batch.rejects
             rows += len(batch.ids)
             kinds |= batch.kinds
+        copy.write(copying.TRAILER)
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} FROM STDIN").format(REJECTED)) as copy:
         for reject in rejects:
             copy.write_row((reject.row, reject.code, reject.reason))
@@ -154,7 +156,7 @@ def record(connection: psycopg.Connection[Any], task_id: int, attempt: int, sour
     )
 
 
-def _copy_type(column_type: ColumnType) -> str | int:
+def _oid(column_type: ColumnType) -> int:
     name = ColumnType(column_type).value
     info = psycopg.adapters.types[name.removesuffix("[]")]
     return info.array_oid if name.endswith("[]") else info.oid

@@ -211,7 +211,7 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
             if batch.num_rows:
                 converted = _converted(batch, plan, altered)
                 for position, field in long.items():
-                    converted.columns[position] = list(Dbf(dataset.path).integers(field, converted.ids))
+                    converted.columns[position] = list(Dbf(dataset.path).integers(field, converted.ids.to_pylist()))
                 for position, ids in moved.items():
                     _take_out(converted, position, ids, plan.columns[position].name, altered)
                 yield converted
@@ -220,11 +220,16 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
 
 
 def feature_ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
-    """Every `size`th feature id of a GeoPackage's table, by one pass over its key; ids may have gaps of any width."""
+    """Every `size`th feature id of a GeoPackage's table; ids may have gaps of any width, and only then each is looked at."""
     fid, table = quoted(layer.fid_column), quoted(layer.name)
+    ends = f"SELECT CAST(min({fid}) AS TEXT) AS first, CAST(max({fid}) AS TEXT) AS last FROM {table}"  # noqa: S608
     numbered = f"SELECT {fid} + 0 AS id, row_number() OVER (ORDER BY {fid}) AS n FROM {table}"  # noqa: S608
     with dataset.reading():
         # As text: GDAL takes the width of the first integer for that of all, and cuts the others down to it.
+        _, _, _, data = pyogrio.raw.read(dataset.path, sql=ends, read_geometry=False)
+        first, last = (int(one[0]) for one in data)
+        if last - first + 1 == layer.features:
+            return list(range(first + size, last + 1, size))
         _, _, _, data = pyogrio.raw.read(
             dataset.path,
             sql=f"SELECT CAST(id AS TEXT) AS id FROM ({numbered}) WHERE n > 1 AND n % {int(size)} = 1",  # noqa: S608
@@ -252,20 +257,24 @@ def _moved_days(dataset: Dataset, plan: VectorPlan, chunk: Chunk) -> dict[int, s
 
 
 def _moved_in_geopackage(connection: sqlite3.Connection, layer: str, fid: str, column: str, chunk: Chunk) -> set[int]:
-    # The number of such a day is another day's, which is how it shows.
+    # The number of such a day is another day's, which is how it shows. Every month has the days up to 28.
     statement = f"""
         SELECT {quoted(fid)} FROM {quoted(layer)}
-         WHERE date(julianday({quoted(column)})) <> substr({quoted(column)}, 1, 10) AND {quoted(fid)} >= ? AND {quoted(fid)} < ?
+         WHERE substr({quoted(column)}, 9, 2) > '28'
+           AND date(julianday({quoted(column)})) <> substr({quoted(column)}, 1, 10)
+           AND {quoted(fid)} >= ? AND {quoted(fid)} < ?
     """  # noqa: S608
     bounds = (-(2**63) if chunk.start is None else chunk.start, 2**63 - 1 if chunk.end is None else chunk.end)
     return {int(one) for (one,) in connection.execute(statement, bounds)}
 
 
 def _take_out(batch: Batch, position: int, ids: set[int], name: str, altered: Alterations) -> None:
-    for row, one in enumerate(batch.ids):
-        if one in ids:
-            batch.columns[position][row] = None
-            altered.add(IMPOSSIBLE_VALUE, name)
+    column = batch.columns[position]
+    moved = pc.is_in(batch.ids, value_set=pa.array(sorted(ids), pa.int64()))
+    if found := pc.sum(moved).as_py():
+        dates = column if isinstance(column, pa.Array) else pa.array(column, pa.date32())
+        batch.columns[position] = pc.if_else(moved, pa.scalar(None, dates.type), dates)
+        altered.add(IMPOSSIBLE_VALUE, name, found)
 
 
 def _part(dataset: Dataset, plan: VectorPlan, chunk: Chunk) -> dict[str, Any]:
@@ -289,16 +298,17 @@ def _before(batch: pa.RecordBatch, end: int) -> pa.RecordBatch:
 def _converted(batch: pa.RecordBatch, plan: VectorPlan, altered: Alterations) -> Batch:
     # By position, since names may be there twice: the id, the columns in order, the geometry.
     geometry = batch.column(batch.num_columns - 1)
-    ids, kinds = batch.column(0).to_pylist(), wkb.kinds(geometry)
-    geometries: list[bytes | None] = geometry.to_pylist()
+    if isinstance(geometry, pa.ExtensionArray):
+        geometry = geometry.storage
+    ids, kinds = batch.column(0), wkb.kinds(geometry)
     rejects: list[Reject] = []
     if (pc.max(pc.binary_length(geometry)).as_py() or 0) > MOST_GEOMETRY_BYTES:
-        geometries, rejects = _without_the_largest(ids, geometries)
+        geometry, rejects = _without_the_largest(ids, geometry)
     if kinds.surfaces:
-        geometries = [None if one is None else wkb.flattened(one) for one in geometries]
+        geometry = pa.array([None if one is None else wkb.flattened(one) for one in geometry.to_pylist()], geometry.type)
     return Batch(
         ids=ids,
-        geometries=geometries,
+        geometries=geometry,
         columns=[
             arrow.values(batch.column(position), ColumnType(column.type), column.name, altered)
             for position, column in enumerate(plan.columns, start=1)
@@ -308,12 +318,12 @@ def _converted(batch: pa.RecordBatch, plan: VectorPlan, altered: Alterations) ->
     )
 
 
-def _without_the_largest(ids: list[int], geometries: list[bytes | None]) -> tuple[list[bytes | None], list[Reject]]:
+def _without_the_largest(ids: pa.Array, geometries: pa.Array) -> tuple[pa.Array, list[Reject]]:
     """Set aside what the server would need gigabytes to look at."""
+    large = pc.fill_null(pc.greater(pc.binary_length(geometries), MOST_GEOMETRY_BYTES), False)
     rejects = []
-    for position, geometry in enumerate(geometries):
-        if geometry is not None and len(geometry) > MOST_GEOMETRY_BYTES:
-            reason = f"it has {len(geometry)} bytes, more than {MOST_GEOMETRY_BYTES}; its extent is {wkb.extent(geometry)}"
-            rejects.append(Reject(ids[position], "GEOMETRY_TOO_LARGE", reason))
-            geometries[position] = None
-    return geometries, rejects
+    for row, geometry in zip(ids.filter(large).to_pylist(), geometries.filter(large), strict=True):
+        data = geometry.as_py()
+        reason = f"it has {len(data)} bytes, more than {MOST_GEOMETRY_BYTES}; its extent is {wkb.extent(data)}"
+        rejects.append(Reject(row, "GEOMETRY_TOO_LARGE", reason))
+    return pc.if_else(large, pa.scalar(None, geometries.type), geometries), rejects

@@ -8,10 +8,12 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -71,6 +73,23 @@ class Dataset:
         """Differs once one of its files has been written again."""
         facts = [f"{file.suffix.lower()} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in self.files]
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    @contextmanager
+    def hashing(self, check: Callable[[], None]) -> Iterator[Callable[[], str]]:
+        """Within it the SHA-256 is on its way, in a thread of its own; what it is given waits for it."""
+        left = Event()
+
+        def go_on() -> None:
+            check()
+            if left.is_set():
+                raise CancelledError
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hashing") as thread:
+            digest = thread.submit(self.sha256, go_on)
+            try:
+                yield digest.result
+            finally:
+                left.set()
 
     def sha256(self, check: Callable[[], None]) -> str:
         """SHA-256 of its files, one after the other. `check` is called now and then, and may raise."""
