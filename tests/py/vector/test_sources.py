@@ -167,6 +167,14 @@ def test_chunks_cover_every_feature_once(mill: Mill, suffix: str) -> None:
     assert done.value("count(DISTINCT etl_batch_id)") == chunks(mill, done.request_id)
 
 
+def test_chunks_of_ids_without_gaps_are_all_of_one_size(mill: Mill) -> None:
+    path = mill.sources / "dense.gpkg"
+    points(250).to_file(path)
+    done = mill.ingest(path, chunk_rows=100)
+    sizes = done.rows("count(*) AS n, min(n) AS first", "GROUP BY etl_batch_id ORDER BY etl_batch_id")
+    assert sizes == [{"n": 100, "first": 0}, {"n": 100, "first": 100}, {"n": 50, "first": 200}]
+
+
 def test_flatgeobuf(mill: Mill) -> None:
     path = mill.sources / "points.fgb"
     points(500).to_file(path, driver="FlatGeobuf")
