@@ -7,7 +7,6 @@ report is plain data: it goes into the task's result and comes back as a paramet
 
 from __future__ import annotations
 
-import hashlib
 import math
 import warnings as python_warnings
 from collections.abc import Callable
@@ -22,14 +21,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from codegen.messages.raster_report import Band, Grid, Nodata, RasterReport, SourceFile, Warned
 from codegen.messages.request import RasterOptions
-from workers import pixels, raster_crs, raster_doubts, raster_kind, raster_source
+from workers import pixels, raster_crs, raster_doubts, raster_kind, raster_source, stac
 from workers.errors import TaskError
 from workers.footprint import Footprint, NoFootprintError, of_grid
 from workers.raster_kind import Guess, Values
 
 _EARTH_RADIUS = 6_378_137.0
-_MULTIHASH_SHA256 = "1220"
-_DIGEST_CHUNK = 4 * 1024**2
 
 
 Check = Callable[[], None]
@@ -53,7 +50,7 @@ def examine(path: Path, name: str, options: RasterOptions, source_crs: str | Non
             grid = grid_of(dataset, crs)
             footprint = footprint_of(grid, crs, name)
             report = RasterReport(
-                source=SourceFile(name=name, size=path.stat().st_size, checksum=checksum(path, check), driver=dataset.driver),
+                source=SourceFile(name=name, size=path.stat().st_size, checksum=stac.checksum(path, check), driver=dataset.driver),
                 grid=grid,
                 crs_source=crs_from,
                 bands=bands_of(dataset, statistics, options.band_names),
@@ -90,16 +87,6 @@ def told_nodata(nodata: float | None) -> Nodata | None:
     if nodata is None or math.isfinite(nodata):
         return nodata
     return "nan" if math.isnan(nodata) else "inf" if nodata > 0 else "-inf"
-
-
-def checksum(path: Path, check: Check) -> str:
-    """The SHA-256 of a file as a multihash, as STAC's file extension wants it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_DIGEST_CHUNK):
-            digest.update(chunk)
-            check()
-    return _MULTIHASH_SHA256 + digest.hexdigest()
 
 
 def grid_of(dataset: Any, crs: CRS) -> Grid:

@@ -11,9 +11,10 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pystac
@@ -36,6 +37,8 @@ WORLD = Footprint({"type": "Polygon", "coordinates": []}, [-180.0, -90.0, 180.0,
 
 _ALL_TIME: list[list[datetime | None]] = [[None, None]]
 _LONGEST_NAME = 120
+_MULTIHASH_SHA256 = "1220"
+_DIGEST_CHUNK = 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,16 @@ def layer_item(identity: RequestIdentity, suffix: str | None) -> str:
 def request_properties(identity: RequestIdentity, job_id: str) -> dict[str, Any]:
     """The lineage that a collection of a request's own carries."""
     return {key: value for key, value in _lineage(identity, job_id).items() if not key.startswith("processing:")}
+
+
+def checksum(path: Path, check: Callable[[], None]) -> str:
+    """The SHA-256 of a file as a multihash, as the file extension wants it. `check` is called now and then, and may raise."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_DIGEST_CHUNK):
+            digest.update(chunk)
+            check()
+    return _MULTIHASH_SHA256 + digest.hexdigest()
 
 
 def collection_path(collection_id: str) -> str:

@@ -114,13 +114,19 @@ class CollectionConfig(CommonConfig, RasterOptions):
     on_item_error: Literal["fail", "continue"] = Field(default="continue", description="What a member that cannot be converted means to the others")
 
 
+class Offered(Message):
+    """What a vector request offers beside its table; the jobs that load it are not told of this."""
+
+    download: Literal["gpkg"] | None = Field(default=None, description="Offer what the request loads as a file, too: gpkg, a GeoPackage; default: none")
+
+
 class Measured(Message):
     """What becomes of a result once it is published; no job that makes it is told of this."""
 
     h3: ZonalOptions | None = Field(default=None, description="Measure the result over a grid of H3 cells (docs/h3.md)")
 
 
-class VectorRequestConfig(VectorConfig, Measured):
+class VectorRequestConfig(VectorConfig, Offered, Measured):
     """processing_config of a vector request, whole."""
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from codegen.messages.base import Message
-from codegen.messages.request import Identifier, RequestIdentity, RequestSource, VectorConfig
+from codegen.messages.request import Identifier, Offered, RequestIdentity, RequestSource, VectorConfig
 
 Family = Literal["points", "lines", "polygons"]
 
@@ -23,7 +23,7 @@ class InspectVectorParameters(VectorConfig, RequestIdentity, RequestSource):
     """Parameters of the job `inspect_vector`, which makes no table, and so needs no name for one."""
 
 
-class VectorCatalogParameters(RequestIdentity):
+class VectorCatalogParameters(Offered, RequestIdentity):
     """Parameters of the job `stac_catalog_vectors`: the request's own words, and what ingest_vector found."""
 
     table_name: Identifier = Field(description="Table in schema geo")
@@ -95,6 +95,17 @@ class RejectFile(Message):
     href: str = Field(description="Where it is")
     media_type: str = Field(description="text/csv or application/geo+json")
     size: int = Field(ge=0, description="Bytes")
+
+
+class Download(Message):
+    """What the task `vector_download` made."""
+
+    key: str = Field(description="Key of the file in the storage")
+    href: str = Field(description="Where it is")
+    size: int = Field(ge=0, description="Bytes")
+    checksum: str = Field(description="SHA-256 as a multihash")
+    media_type: str = Field(description="What it is")
+    warnings: list[dict[str, Any]] = Field(default_factory=list, description="What it could not have as the table has it")
 
 
 class VectorReport(Message):

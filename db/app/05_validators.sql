@@ -914,6 +914,19 @@ AS $$
    "maxLength": 600,
    "type": "string"
   },
+  "download": {
+   "anyOf": [
+    {
+     "const": "gpkg",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Offer what the request loads as a file, too: gpkg, a GeoPackage; default: none"
+  },
   "table_name": {
    "description": "Table in schema geo",
    "maxLength": 63,

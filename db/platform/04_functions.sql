@@ -4344,7 +4344,8 @@ $$;
 
 -- platform.take_table: a request has put a table of its own in the place of what geo had under that name.
 --
--- Its name is the request's from now on. Other requests that had rows there (mode replace) show nothing any more, and say why.
+-- Its name is the request's from now on. Other requests that had rows there (mode replace) show nothing any more, and say why;
+-- their files are discarded.
 --
 -- Guarantees  In the transaction of the swap: no reader sees an item whose rows are gone.
 -- Locks       catalogue (held already: the item is in it), request rows, row of geo_tables.
@@ -4364,6 +4365,7 @@ BEGIN
          ORDER BY r.request_id FOR NO KEY UPDATE
     LOOP
         PERFORM app.stac_withdraw(other.request_id, other.revision, other.stac_collection, other.stac_item_id);
+        PERFORM platform.discard_revision(other, other.published_revision);
         UPDATE platform.requests AS r
            SET endpoints = NULL, stac_metadata = NULL, published_revision = NULL,
                warnings = r.warnings || platform.warning('TABLE_REPLACED', format('geo.%s was replaced by request %s', request.table_name, request.request_id),

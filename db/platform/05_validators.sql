@@ -99,6 +99,19 @@ AS $$
    "default": null,
    "description": "Measure the result over a grid of H3 cells (docs/h3.md)"
   },
+  "download": {
+   "anyOf": [
+    {
+     "const": "gpkg",
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Offer what the request loads as a file, too: gpkg, a GeoPackage; default: none"
+  },
   "overwrite": {
    "default": false,
    "description": "Replace what the same identity already has by a new revision",

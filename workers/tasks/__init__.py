@@ -9,6 +9,7 @@ HANDLER_MODULES: list[str] = [
     "workers.tasks.hello_world",
     "workers.tasks.vector",
     "workers.tasks.vector_report",
+    "workers.tasks.vector_download",
     "workers.tasks.stac_vector",
     "workers.tasks.discard",
     "workers.tasks.unpublish",

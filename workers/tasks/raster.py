@@ -55,13 +55,13 @@ def make(
         cog.write(path, name, report, options, profile, attempt)
         task.check()
         made = cog.verify(path, name, report, options, profile, attempt, task.check)
-        size, checksum = attempt.stat().st_size, raster_report.checksum(attempt, task.check)
+        size, checksum = attempt.stat().st_size, stac.checksum(attempt, task.check)
         task.check()
         # What a GeoTIFF cannot hold itself (attribute tables) lies beside it; the COG is there last.
         beside = attempt.with_name(f"{attempt.name}.aux.xml")
         sidecar = None
         if beside.exists():
-            beside_size, beside_checksum = beside.stat().st_size, raster_report.checksum(beside, task.check)
+            beside_size, beside_checksum = beside.stat().st_size, stac.checksum(beside, task.check)
             sidecar = Sidecar(href=task.storage.publish(beside, f"{key}.aux.xml"), size=beside_size, checksum=beside_checksum)
         href = task.storage.publish(attempt, key)
     task.log.info("COG published", key=key, size=size, compression=profile.compression, kind=profile.kind)

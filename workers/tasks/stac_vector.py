@@ -1,4 +1,4 @@
-"""vector_catalogue: a loaded table becomes what readers see: table, STAC item and the request's end in one commit."""
+"""vector_catalogue_v2: a loaded table becomes what readers see: table, STAC item and the request's end in one commit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 import pystac
 from psycopg.types.json import Jsonb
 
-from codegen.messages.vector import RejectFile, VectorCatalogParameters, VectorReport
+from codegen.messages.vector import Download, RejectFile, VectorCatalogParameters, VectorReport
 from workers import footprint, stac
 from workers.context import Completed, Task
 from workers.errors import TaskError
@@ -17,18 +17,22 @@ from workers.geo_table import STANDARD_COLUMNS, ColumnType, TableColumn
 from workers.registry import handles
 from workers.vector import merge, publish
 
+_DOWNLOAD_STAGE = 1
 
+
+@handles("vector_catalogue_v2", VectorCatalogParameters)
 @handles("vector_catalogue", VectorCatalogParameters)
 @handles("stac_vector", VectorCatalogParameters)
 def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
     """Swap the loaded table in, or its rows, and put its item into its collection, which is made if it is missing.
 
-    The second name is what jobs that the version before submitted call it.
+    The other names are what jobs that versions before submitted call it.
     """
     wanted = task.parameters
     report = VectorReport.model_validate(wanted.vector)
     reports = [report, *report.more]
-    items = [table_item(wanted, task.claimed.job_id, one) for one in reports]
+    download = _download(task)
+    items = [table_item(wanted, task.claimed.job_id, one, download) for one in reports]
     # Other requests' tables go into the same collection, so it says only what is true of all of them.
     collection = stac.collection(
         wanted.stac_collection,
@@ -39,26 +43,24 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
     with task.effects() as effects:
         # The geo table before the catalogue's lock (design, lock order): a long reader keeps no other request waiting.
         if report.job_id is not None:
-            reports = [
-                _publish(task, one, report.job_id, position if one.number is None else one.number, effects.connection)
-                for position, one in enumerate(reports)
-            ]
+            reports = [_publish(task, one, report.job_id, staging, effects.connection) for one, staging in publish.loaded(report)]
             if report.swapped:
                 mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, report.job_id)
-                publish.retire(effects.connection, mark, [_name(one) for one in reports], task.check)
+                publish.retire(effects.connection, mark, [publish.name_of(one) for one in reports], task.check)
         effects.connection.execute("SELECT app.stac_ensure_collection(%s)", (Jsonb(collection),))
         effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb(items),))
         return effects.complete(
             {
                 "endpoints": {
                     "table": _one_or_all(report, [one.table for one in reports]),
+                    **({} if download is None else {"data": download.href}),
                     **({"rejects": [file.href for file in report.reject_files]} if report.reject_files else {}),
                     "stac_item": _one_or_all(report, [stac.item_path(wanted.stac_collection, item["id"]) for item in items]),
                     "stac_collection": stac.collection_path(wanted.stac_collection),
                 },
                 "stac_metadata": _one_or_all(report, items, {"type": "FeatureCollection", "features": items}),
                 "vector": reports[0].model_copy(update={"more": reports[1:]}).model_dump(mode="json", exclude_none=True),
-                "warnings": [],
+                "warnings": [] if download is None else download.warnings,
             }
         )
 
@@ -68,17 +70,27 @@ def _one_or_all(report: VectorReport, each: list[Any], together: Any = None) -> 
     return each[0] if report.suffix is None else together or each
 
 
-def _name(report: VectorReport) -> str:
-    return report.table.removeprefix(f"{publish.SCHEMA}.")
+def _download(task: Task[VectorCatalogParameters]) -> Download | None:
+    """What the stage before made, and is still there; None where no download was asked for."""
+    if task.parameters.download is None:
+        return None
+    made = Download.model_validate(task.results(_DOWNLOAD_STAGE)[0].result_data)
+    # An operator may take the task up long after its request has ended and its leftovers were discarded.
+    there = task.storage.found(made.key)
+    if there is None or there.size != made.size:
+        raise TaskError(
+            "DOWNLOAD_GONE", "The file that was made for download is no longer there", category="system", field="download",
+            remediation="Retry the request: it begins anew",
+        )  # fmt: skip
+    return made
 
 
 def _publish(
-    task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, layer: int, connection: psycopg.Connection[Any]
+    task: Task[VectorCatalogParameters], report: VectorReport, job_id: str, staging: str, connection: psycopg.Connection[Any]
 ) -> VectorReport:
     """The loaded table becomes the one that readers see, or its rows go into that one. Returns the report with the final counts."""
-    wanted, source, table = task.parameters, report.source, _name(report)
+    wanted, source, table = task.parameters, report.source, publish.name_of(report)
     mark = publish.Mark(wanted.client_id, wanted.request_id, wanted.revision, job_id)
-    staging = publish.staging_name(job_id, layer)
     if report.swapped:
         said = wanted.description or wanted.title or f"{source.layer}, from {source.file}"
         # Rows that were to go into a table that was not there make a table of the request's own: no other may be there now.
@@ -104,7 +116,7 @@ def _publish(
     return report.model_copy(update={"inserted": merged.inserted, "updated": merged.updated, "removed": merged.removed})
 
 
-def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorReport) -> dict[str, Any]:
+def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorReport, download: Download | None = None) -> dict[str, Any]:
     """The STAC item of a table. Its geometry is the box of the rows; its time the request's, else the file's."""
     source = report.source
     return stac.item(
@@ -132,10 +144,18 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
         # No host and no database: those are the reader's own connection's.
         assets={
             "table": pystac.Asset(href=f"postgresql:///?table={report.table}", title=f"Table {report.table}", roles=["data"]),
+            **({} if download is None else {"download": _downloaded(download, report)}),
             **{f"rejects_{file.href.rpartition('.')[2]}": _rejects(file) for file in report.reject_files},
         },
-        extensions=[stac.PROJECTION, stac.TABLE, *([stac.FILE] if report.reject_files else [])],
+        extensions=[stac.PROJECTION, stac.TABLE, *([stac.FILE] if report.reject_files or download is not None else [])],
     )
+
+
+def _downloaded(download: Download, report: VectorReport) -> pystac.Asset:
+    return pystac.Asset(
+        href=download.href, title=f"GeoPackage, layer {publish.name_of(report)}", media_type=download.media_type, roles=["data"],
+        extra_fields={"file:size": download.size, "file:checksum": download.checksum},
+    )  # fmt: skip
 
 
 def _rejects(file: RejectFile) -> pystac.Asset:

@@ -16,6 +16,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from codegen.messages.vector import VectorReport
 from workers.errors import TaskError
 from workers.geo_table import GeoTableBuilder, TableColumn, named_after, rename_statements
 from workers.vector import keys as key_columns
@@ -64,6 +65,17 @@ class Contents:
 def staging_name(job_id: str, layer: int = 0) -> str:
     """The table that a job loads into; the layers after the first have a number."""
     return f"_load_{job_id[:_STAGING]}" + (f"_{layer}" if layer else "")
+
+
+def name_of(report: VectorReport) -> str:
+    """A report's table, without its schema."""
+    return report.table.removeprefix(f"{SCHEMA}.")
+
+
+def loaded(report: VectorReport) -> list[tuple[VectorReport, str]]:
+    """A request's tables, each with the one it was loaded into; where a worker of the version before has swapped it in, itself."""
+    numbered = [(one, position if one.number is None else one.number) for position, one in enumerate([report, *report.more])]
+    return [(one, name_of(one) if report.job_id is None else staging_name(report.job_id, number)) for one, number in numbered]
 
 
 def _job_of(staging: str) -> str:

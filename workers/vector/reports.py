@@ -93,6 +93,16 @@ def of_rows(total: ChunkReport) -> list[Warning_]:
     return said
 
 
+def of_download(differing: dict[str, int]) -> list[Warning_]:
+    """What a GeoPackage cannot have as the table has it."""
+    if not differing:
+        return []
+    listed = ", ".join(f"{what}: {count}" for what, count in sorted(differing.items()))
+    return [
+        warning("DOWNLOAD_DIFFERS", f"Values that a GeoPackage cannot have as the table has them: {listed}", "Read these from the table")
+    ]
+
+
 def total(parts: Iterable[ChunkReport]) -> ChunkReport:
     """The reports of all chunks, added up."""
     listed = list(parts)

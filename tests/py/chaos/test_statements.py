@@ -75,7 +75,7 @@ def requested(connection: Connection) -> Play:
         claimed = connection.execute("SELECT task_id, attempt, job_id, task_type FROM app.claim_tasks(%s, NULL, 1)", (worker,)).fetchone()
         assert claimed is not None, "the request has come to its end"
         task, attempt, job, task_type = claimed
-        if task_type == "vector_catalogue":
+        if task_type == "vector_catalogue_v2":
             return Play(job, request, {"a": scenes.Claim(worker, task, attempt)})
         connection.execute("SELECT * FROM app.complete_task_and_check_stage(%s, %s, %s)", (task, attempt, scenes.RESULT))
     raise AssertionError("the request never came to its last task")

@@ -46,7 +46,7 @@ def cog_report(one: Converted, **changes: Any) -> CogReport:
             "key": "ddh_v1/r/r1/x.tif",
             "href": "https://data.example.org/ddh_v1/r/r1/x.tif",
             "size": one.path.stat().st_size,
-            "checksum": raster_report.checksum(one.path, lambda: None),
+            "checksum": stac.checksum(one.path, lambda: None),
             "grid": one.made.grid,
             "bands": one.made.bands,
             "nodata": raster_report.told_nodata(one.made.nodata),
