@@ -51,7 +51,7 @@ STAC_CATALOG_VECTORS = JobType(
     description="The loaded table and its STAC item become what readers see, in one commit",
     parameters=VectorCatalogParameters,
     stages=[
-        Stage(name="download", task_type="vector_download", condition='$.parameters.download == "gpkg"', max_runtime_seconds=14400.0, weight=2.0),
+        Stage(name="download", task_type="vector_download", condition='$.parameters.download == "gpkg"', max_runtime_seconds=14400.0),
         Stage(name="catalogue", task_type="vector_catalogue_v2", max_attempts=5, max_runtime_seconds=3600.0),
     ],
 )  # fmt: skip
