@@ -1900,8 +1900,11 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.may_write_table(platform.requests, text, text) TO geomill_api;
 
--- platform.measured_revision: the revision that the source of an h3_statistics request shows; NULL where it shows none, and for other requests.
+-- platform.measured_revision: the revision that readers see of what a request's statistics are of; NULL where they see none.
 --
+-- Of an h3_statistics request that is the request that is its source, of any other itself.
+--
+-- Guarantees  Never another client's: a source that is none of its client's shows none.
 -- Locks       none.
 -- SECURITY DEFINER: the worker may read no request.
 CREATE OR REPLACE FUNCTION platform.measured_revision(request_id text)
@@ -1913,8 +1916,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.published_revision
       FROM platform.requests AS r
-      JOIN platform.requests AS s ON s.client_id = r.client_id AND s.request_id = substr(r.source_path, 9)
-     WHERE r.request_id = measured_revision.request_id AND r.request_type = 'h3_statistics'::platform.request_type;
+      JOIN platform.requests AS s
+        ON s.client_id = r.client_id
+       AND s.request_id = CASE WHEN r.request_type = 'h3_statistics'::platform.request_type THEN substr(r.source_path, 9) ELSE r.request_id END
+     WHERE r.request_id = measured_revision.request_id;
 $$;
 GRANT EXECUTE ON FUNCTION platform.measured_revision(text) TO geomill_worker;
 
@@ -4442,6 +4447,7 @@ $$;
 --   files              storage_prefix (null: none), hrefs
 --   stac_items         paths, as in endpoints
 --   stac_collection    path of the collection that goes with them; null where that is shared
+--   statistics         measurements (h3) that go with it: dataset_id, grid_id, version, resolution, revision, cells (null: not complete), is_current
 --   warnings           what stays, and why
 --   job                job_id, job_type, status, error of the removal; null where none was started, or it was long ago
 --
@@ -4491,6 +4497,10 @@ AS $$
             'hrefs', (SELECT coalesce(jsonb_agg(h.href ORDER BY h.key, h.position), '[]') FROM hrefs AS h)),
         'stac_items', (SELECT coalesce(jsonb_agg(i.path ORDER BY i.path), '[]') FROM items AS i),
         'stac_collection', (SELECT '/collections/' || c.collection FROM collections AS c WHERE NOT c.has_others ORDER BY c.collection LIMIT 1),
+        'statistics', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                                  'dataset_id', z.dataset_id, 'grid_id', z.grid_id, 'version', z.version, 'resolution', z.resolution, 'revision', z.revision,
+                                  'cells', z.cell_count, 'is_current', z.is_current) ORDER BY z.dataset_id, z.grid_id, z.version), '[]')
+                         FROM h3.zonal_runs AS z WHERE z.request_id = r.request_id AND z.revision <= r.revision),
         'warnings', (SELECT coalesce(jsonb_agg(platform.warning('COLLECTION_KEPT',
                                 format('STAC collection %s stays, for items of other requests are in it', c.collection),
                                 'unpublish these too, if it is to go') ORDER BY c.collection), '[]') FROM collections AS c WHERE c.has_others)

@@ -66,6 +66,7 @@ def plan(task: Task[ZonalParameters]) -> Completed:
         )
         parents = [cells.text(row[0]) for row in rows]
         run_id = _begin(connection, task, variables, "raster" if keys else "table")
+        _require_same_source(connection, asked, run_id)
         return effects.complete(decided.model_copy(update={"run_id": run_id, "parents": parents}).model_dump())
 
 
@@ -259,18 +260,29 @@ def _parents_of_grid(connection: psycopg.Connection[Any], asked: ZonalParameters
 
 
 def _require_same_source(connection: psycopg.Connection[Any], asked: ZonalParameters, run_id: int) -> None:
-    """A table that was replaced meanwhile is measured in part as it was, and in part as it is. (Workers before noted no revision.)"""
+    """A table that was replaced meanwhile is measured in part as it was, and in part as it is.
+
+    (Workers before noted no revision, or none of a request that is measured itself.)
+    """
     row = connection.execute(
-        "SELECT (r.processing_metadata ->> 'source_revision')::integer, n.revision FROM h3.zonal_runs AS r"
-        " CROSS JOIN platform.measured_revision(%s) AS n (revision)"
-        " WHERE r.run_id = %s AND r.processing_metadata ? 'source_revision'",
+        "SELECT r.run_id IS NULL, (r.processing_metadata ->> 'source_revision')::integer, n.revision"
+        " FROM platform.measured_revision(%s) AS n (revision) LEFT JOIN h3.zonal_runs AS r ON r.run_id = %s",
         (asked.request_id, run_id),
     ).fetchone()
-    if row is not None and row[0] != row[1]:
+    assert row is not None  # noqa: S101 (an outer join)
+    is_withdrawn, noted, shown = row
+    if is_withdrawn or (noted is not None and noted != shown):
         raise TaskError(
-            "SOURCE_REPLACED", f"What is measured was replaced meanwhile: revision {row[0]} by {row[1]}", category="user",
-            field="source_path", value=row[1], remediation="Retry the request, which measures what shows now",
+            "SOURCE_REPLACED", f"What is measured was replaced meanwhile: revision {noted or asked.revision} by {shown or 'nothing'}",
+            category="user", field="source_path", value=shown,
+            remediation="Retry the request, which measures what shows now; what follows a request is measured anew with its new revision,"
+            " or by platform.request_statistics",
         )  # fmt: skip
+
+
+def _follows(asked: ZonalParameters) -> bool:
+    """Whether a request is measured for its own sake: one of statistics names the dataset, and an operator has no request."""
+    return asked.request_id is not None and asked.dataset is None
 
 
 def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], variables: list[dict[str, Any]], kind: str) -> int:
@@ -282,7 +294,8 @@ def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], var
         " client_role, request_id, revision, stac_collection_id, stac_item_id,"
         " processing_metadata, source_job_id)"
         " SELECT v.*, %(role)s, %(request)s::text, %(revision)s, %(collection)s, %(item)s,"
-        " %(metadata)s || jsonb_build_object('source_revision', platform.measured_revision(%(request)s::text)), %(job)s"
+        " %(metadata)s || jsonb_build_object('source_revision', coalesce(%(measured)s::integer,"
+        " platform.measured_revision(%(request)s::text))), %(job)s"
         " FROM (SELECT %(dataset)s::text AS dataset, %(grid)s::text AS grid,"
         " (SELECT coalesce(max(r.version), 0) + 1 FROM h3.zonal_runs AS r WHERE r.dataset_id = %(dataset)s AND r.grid_id = %(grid)s),"
         " %(resolution)s::smallint, %(coarsest)s::smallint, %(kind)s::text, %(weighting)s::text, %(variables)s::jsonb) AS v"
@@ -291,6 +304,7 @@ def _begin(connection: psycopg.Connection[Any], task: Task[ZonalParameters], var
             "dataset": dataset, "grid": asked.h3.grid_id, "revision": asked.revision, "resolution": asked.h3.resolution,
             "coarsest": asked.h3.resolution if asked.h3.coarsest_resolution is None else asked.h3.coarsest_resolution, "kind": kind,
             "weighting": asked.h3.weighting, "variables": Jsonb(variables), "role": asked.client_role, "request": asked.request_id,
+            "measured": asked.revision if _follows(asked) else None,
             "collection": asked.stac_collection, "item": asked.stac_item_id, "job": task.claimed.job_id,
             "metadata": Jsonb({"source": asked.endpoints, "library": cells.library(), "software": {"geomill": software_version()}}),
         },

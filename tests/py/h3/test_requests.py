@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -176,6 +177,41 @@ def test_what_was_replaced_while_it_was_measured_is_not_shown(hub: Ddh, bench: B
     document = ended(hub, request)
     assert (document["status"], document["revision"], document["error"]) == ("completed", 2, None)
     assert [(row[2], row[5]) for row in rows(hub, request)] == [(2, "features")]
+
+
+def test_what_follows_a_request_is_not_of_two_revisions(hub: Ddh, bench: Bench) -> None:
+    """Nor of the next one under the name of the one before, where that was replaced before it began."""
+    path, over = source(bench, "nc.gpkg"), {"grid_id": "carolina", "resolution": 3}
+    for stage in ("plan", "publish"):
+        name = f"h3_zonal_{stage}"
+        with hub.database.connect("admin") as admin:
+            admin.execute("SELECT app.pause_task_type(%s, 'the source is replaced first')", (name,))
+        wards, _ = hub.submit(f"wards_{stage}", path, None, h3=over)
+        assert ended(hub, wards)["status"] == "completed"
+        wait_for(partial(waits, hub, wards, name), timeout=240)
+        hub.submit(f"wards_{stage}", path, None, title="Wards", overwrite=True)
+        assert ended(hub, wards)["revision"] == 2
+        with hub.database.connect("admin") as admin:
+            admin.execute("SELECT app.resume_task_type(%s)", (name,))
+        [one] = measured(hub, wards)
+        assert (one["revision"], one["status"], one["error"]["code"]) == (1, "failed", "SOURCE_REPLACED")
+        assert rows(hub, wards) == []
+        with hub.database.connect("ddh") as connection:
+            connection.execute("SELECT platform.request_statistics(%s, %s)", (wards, Jsonb(over)))
+        assert [(one["revision"], one["status"]) for one in measured(hub, wards)] == [(2, "completed"), (1, "failed")]
+        assert [row[2] for row in rows(hub, wards)] == [2]
+
+
+def waits(hub: Ddh, request: str, task_type: str) -> bool:
+    with hub.database.connect() as connection:
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM app.tasks AS t JOIN app.stages AS s ON s.stage_id = t.stage_id"
+            " JOIN app.jobs AS j ON j.job_id = s.job_id"
+            " WHERE j.platform_request_id = %s AND t.task_type = %s AND t.status = 'pending')",
+            (request, task_type),
+        ).fetchone()
+        assert row is not None
+        return bool(row[0])
 
 
 def refused(hub: Ddh, request: str, options: dict[str, Any], state: str, code: str) -> None:

@@ -19,6 +19,7 @@ NOTHING: dict[str, Any] = {
     "files": {"storage_prefix": None, "hrefs": []},
     "stac_items": [],
     "stac_collection": None,
+    "statistics": [],
     "warnings": [],
 }
 
