@@ -37,20 +37,22 @@ def main(step: str, source: Path, target: Path) -> float:
             rasterio.shutil.copy(dataset, target, driver="COG", overview_resampling=resampling, bigtiff="IF_SAFER", **settings)
     elif step == "rio-cogeo":
         cog_translate(source, target, cog_profiles["deflate"], in_memory=False, quiet=True)
-    elif step == "examine":
-        report_file.write_text(raster_report.examine(source, source.name, options, None, lambda: None).model_dump_json())
-    elif step == "convert":
-        cog.write(source, source.name, report, options, profile, target)
-    elif step == "prove":
-        cog.verify(source, source.name, report, options, profile, target, lambda: None)
     else:
-        with raster_source.gdal(), rasterio.open(target) as made:
-            statistics = [pixels.Statistics(dtype) for dtype in made.dtypes]
-            validity = pixels.Validity(made, made.nodata)
-            for window in pixels.windows(made):
-                data = made.read(window=window)
-                for band, mask, found in zip(data, validity.of(window, data), statistics, strict=True):
-                    found.add(band, mask)
+        with raster_source.opened(target if step == "statistics" else source, source.name) as raster:
+            if step == "examine":
+                report_file.write_text(raster_report.examine(raster, options, None, lambda: None).model_dump_json())
+            elif step == "convert":
+                cog.write(raster, report, options, profile, target)
+            elif step == "prove":
+                cog.verify(raster, report, options, profile, target, lambda: None)
+            else:
+                made = raster.dataset
+                statistics = [pixels.Statistics(dtype) for dtype in made.dtypes]
+                validity = pixels.Validity(made, made.nodata)
+                for window in pixels.windows(made):
+                    data = made.read(window=window)
+                    for band, mask, found in zip(data, validity.of(window, data), statistics, strict=True):
+                        found.add(band, mask)
     return time.perf_counter() - started
 
 

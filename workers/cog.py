@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import uuid
-import warnings as python_warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,20 +18,20 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
-from pyproj import CRS
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rio_cogeo.cogeo import cog_validate
 from rio_cogeo.utils import get_zooms
 
 from codegen.messages.raster_report import Band, Class, Grid, Profile, RasterReport
 from codegen.messages.request import RasterOptions
-from workers import pixels, raster_classes, raster_report, raster_source
+from workers import pixels, raster_classes, raster_crs, raster_report
 from workers.errors import TaskError
 from workers.footprint import Footprint
 from workers.raster_report import Check
+from workers.raster_source import Raster
 
 
 @dataclass(frozen=True)
@@ -51,40 +50,37 @@ class Made:
     maxzoom: int
 
 
-def write(path: Path, name: str, report: RasterReport, options: RasterOptions, profile: Profile, target: Path) -> None:
+def write(raster: Raster, report: RasterReport, options: RasterOptions, profile: Profile, target: Path) -> None:
     """Make the COG at `target`. Cannot be interrupted from within; the caller removes what a failure leaves."""
-    with _quietly(), ExitStack() as stack:
-        dataset = stack.enter_context(raster_source.opened(path, name))
-        _unchanged(dataset, path, name, report)
-        prepared = stack.enter_context(_prepared(dataset, report, options, profile))
+    _unchanged(raster, report)
+    with _prepared(raster.dataset, report, options, profile) as prepared:
         try:
             rasterio.shutil.copy(prepared, target, driver="COG", **_creation_options(report, profile))
             if profile.target_crs is not None:
-                raster_classes.restore_names(dataset, target)
+                raster_classes.restore_names(raster.dataset, target)
         except (RasterioError, CPLE_BaseError) as error:
             raise TaskError(
                 "COG_NOT_WRITTEN",
-                f"The COG of {name} could not be written",
+                f"The COG of {raster.name} could not be written",
                 category="system",
                 retryable=True,
                 remediation="Look at the messages, and at the free space of the storage",
             ) from error
 
 
-def verify(path: Path, name: str, report: RasterReport, options: RasterOptions, profile: Profile, made: Path, check: Check) -> Made:
+def verify(raster: Raster, report: RasterReport, options: RasterOptions, profile: Profile, made: Path, check: Check) -> Made:
     """Prove that what was made is a valid COG and holds the source's pixels, and report on it; raises where it does not."""
-    with _quietly(), ExitStack() as stack:
-        _valid(made, name)
-        source = stack.enter_context(raster_source.opened(path, name))
-        cog = stack.enter_context(rasterio.open(made, driver="GTiff", sharing=False))
+    source, name = raster.dataset, raster.name
+    _valid(made, name)
+    with rasterio.open(made, driver="GTiff", sharing=False) as cog:
         statistics, largest_error, mean_error = _compare(source, cog, name, report, profile, check)
         if profile.target_crs is None:
             _same_place(source, cog, name)
         classes = raster_classes.of(cog)
         _same_meaning(source, cog, name, report, classes)
-        crs = CRS.from_wkt(cog.crs.to_wkt(version="WKT2_2019"))
         if not any(band.valid for band in statistics):
             raise _unequal(name, "it holds no data")
+        crs = raster_crs.of(cog)
         grid = raster_report.grid_of(cog, crs)
         minzoom, maxzoom = get_zooms(cog)
         return Made(
@@ -95,17 +91,10 @@ def verify(path: Path, name: str, report: RasterReport, options: RasterOptions, 
             largest_error=largest_error,
             mean_error=mean_error,
             classes=raster_classes.completed(classes, cog, statistics[0]) if profile.kind in ("categorical", "mask") else [],
-            footprint=raster_report.footprint_of(grid, crs, name),
+            footprint=Footprint(report.geometry, report.bbox) if grid == report.grid else raster_report.footprint_of(grid, crs, name),
             minzoom=int(minzoom),
             maxzoom=int(maxzoom),
         )
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    with python_warnings.catch_warnings(), raster_source.gdal():
-        python_warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
 
 
 def _creation_options(report: RasterReport, profile: Profile) -> dict[str, Any]:
@@ -118,7 +107,8 @@ def _creation_options(report: RasterReport, profile: Profile) -> dict[str, Any]:
         # it would take the source's in spite of being told to ignore them.
         "overviews": "IGNORE_EXISTING" if profile.target_crs or max(report.grid.width, report.grid.height) > profile.blocksize else "NONE",
         "overview_resampling": profile.overview_resampling.upper(),
-        "num_threads": "ALL_CPUS",
+        # Threads are for several tiles; to start them for one takes a tenth of its time.
+        "num_threads": "ALL_CPUS" if max(report.grid.width, report.grid.height) > profile.blocksize else 1,
     }
     if profile.quality is not None:
         chosen["quality"] = profile.quality
@@ -185,10 +175,10 @@ def _colors(report: RasterReport, dataset: Any) -> list[ColorInterp] | None:
     return wanted if wanted is not None and set(wanted) != set(dataset.colorinterp) else None
 
 
-def _unchanged(dataset: Any, path: Path, name: str, report: RasterReport) -> None:
+def _unchanged(raster: Raster, report: RasterReport) -> None:
     """Refuse a source that is not the one that was examined. Its pixels are compared later anyway."""
-    grid = report.grid
-    if (dataset.width, dataset.height, dataset.count, path.stat().st_size) != (
+    grid, dataset = report.grid, raster.dataset
+    if (dataset.width, dataset.height, dataset.count, raster.path.stat().st_size) != (
         grid.width,
         grid.height,
         len(report.bands),
@@ -196,7 +186,7 @@ def _unchanged(dataset: Any, path: Path, name: str, report: RasterReport) -> Non
     ):
         raise TaskError(
             "SOURCE_CHANGED",
-            f"{name} has changed since it was validated",
+            f"{raster.name} has changed since it was validated",
             category="user",
             field="source_path",
             remediation="Submit the request again, and leave the file alone until it has ended",

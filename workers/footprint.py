@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def of_box(bounds: Sequence[float], crs: CRS) -> Footprint:
 
 def of_grid(crs: CRS, transform: Affine, width: int, height: int) -> Footprint:
     """The footprint of a raster: of its outer edge, or of the part of it that its projection can place."""
-    to_lonlat = Transformer.from_crs(crs, _WGS84, always_xy=True)
+    to_lonlat = _to_lonlat(crs)
     steps = np.linspace(0, 1, _POINTS_AN_EDGE, endpoint=False)
     ones, zeros = np.ones_like(steps), np.zeros_like(steps)
     lon, lat = _placed(
@@ -72,6 +73,11 @@ def of_grid(crs: CRS, transform: Affine, width: int, height: int) -> Footprint:
     if not inside.any():
         raise NoFootprintError("no part of it can be placed in EPSG:4326")
     return of_bounds(float(lon[inside].min()), float(lat[inside].min()), float(lon[inside].max()), float(lat[inside].max()))
+
+
+@lru_cache(maxsize=64)
+def _to_lonlat(crs: CRS) -> Transformer:
+    return Transformer.from_crs(crs, _WGS84, always_xy=True)
 
 
 def _placed(to_lonlat: Transformer, transform: Affine, columns: Floats, rows: Floats) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import tomllib
+from functools import cache
 from pathlib import Path
 
 
@@ -31,6 +32,7 @@ class Identity:
         return news
 
 
+@cache
 def software_version() -> str:
     """geomill's version, from the pyproject.toml that stands beside this package in every way geomill is shipped."""
     with (Path(__file__).resolve().parents[1] / "pyproject.toml").open("rb") as file:

@@ -6,7 +6,6 @@ members together, so that one tile of open water does not become a mask among el
 
 from __future__ import annotations
 
-import warnings as python_warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from codegen.messages.raster import ProcessCollectionParameters
 from codegen.messages.raster_report import Kind, Warned
@@ -103,14 +101,12 @@ def listed(storage: Storage, wanted: ProcessCollectionParameters) -> tuple[list[
 def headers(storage: Storage, wanted: ProcessCollectionParameters, paths: Sequence[str], check: Check) -> Iterator[Header | Unreadable]:
     """Open each member and read its header; the pixels of a few of them, spread evenly, where those decide on the kind."""
     samples = {paths[index] for index in np.linspace(0, len(paths) - 1, min(_SAMPLES, len(paths))).astype(int)}
-    with python_warnings.catch_warnings(), raster_source.gdal():
-        python_warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        for source_path in paths:
-            check()
-            try:
-                yield _header(storage, wanted, source_path, check, sample=source_path in samples)
-            except TaskError as error:
-                yield Unreadable(source_path, error)
+    for source_path in paths:
+        check()
+        try:
+            yield _header(storage, wanted, source_path, check, sample=source_path in samples)
+        except TaskError as error:
+            yield Unreadable(source_path, error)
 
 
 def likeness_of(item: Mapping[str, Any]) -> Likeness:
@@ -169,7 +165,8 @@ def decided_kind(found: Sequence[Header]) -> Guess | None:
 def _header(storage: Storage, wanted: ProcessCollectionParameters, source_path: str, check: Check, *, sample: bool) -> Header:
     with storage.open_source(source_path, wanted.source_roots, check=check) as source:
         path = raster_source.find(source, source_path)
-        with raster_source.opened(path, source.name) as dataset:
+        with raster_source.opened(path, source.name) as raster:
+            dataset = raster.dataset
             guess = from_header = raster_kind.from_header(dataset)
             if guess is None and sample:
                 guess = _sampled(dataset, source.name)
@@ -209,7 +206,7 @@ def _crs(dataset: Any, requested: str | None) -> str:
     if not dataset.crs:
         return requested or "none"
     try:
-        crs = CRS.from_wkt(dataset.crs.to_wkt())
+        crs = raster_crs.of(dataset)
     except (CRSError, RasterioError):
         return "unknown"
     return raster_crs.code(crs) or crs.to_wkt()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import morecantile
 
@@ -17,6 +17,7 @@ from cogeo_mosaic.mosaic import MosaicJSON  # noqa: E402
 _root.setLevel(_level)
 
 WEB_MAP = morecantile.tms.get("WebMercatorQuad")
+Box = tuple[float, float, float, float]
 _MERCATOR_LATITUDE = 85.05112877980659
 _MOST_TILES = 20_000
 
@@ -37,23 +38,27 @@ def mosaic(members: Sequence[Covering]) -> MosaicJSON | None:
     if not features:
         return None
     minzoom, maxzoom = min(member.minzoom for member, _ in features), max(member.maxzoom for member, _ in features)
-    document = MosaicJSON.from_features(
-        [_feature(member.href, box) for member, box in features],
+    boxes = [box for _, box in features]
+    zoom = _index_zoom(minzoom, boxes)
+    tiles: dict[str, list[str]] = {}
+    for member, box in features:
+        for quadkey in _quadkeys(box, zoom):
+            hrefs = tiles.setdefault(quadkey, [])
+            # A COG over the antimeridian is two features; a tile names it once.
+            if member.href not in hrefs[-1:]:
+                hrefs.append(member.href)
+    west, south, east, north = zip(*boxes, strict=True)
+    return MosaicJSON(
+        mosaicjson="0.0.3",
         minzoom=minzoom,
         maxzoom=maxzoom,
-        quadkey_zoom=_index_zoom(minzoom, [box for _, box in features]),
-        accessor=_href,
+        quadkey_zoom=zoom,
+        bounds=(min(west), min(south), max(east), max(north)),
+        tiles=tiles,
     )
-    # A COG over the antimeridian is two features; a tile names it once.
-    tiles = {quadkey: list(dict.fromkeys(hrefs)) for quadkey, hrefs in document.tiles.items()}
-    return MosaicJSON.model_validate({**document.model_dump(exclude_none=True), "tiles": tiles})
 
 
-def _href(feature: dict[str, Any]) -> str:
-    return str(feature["properties"]["href"])
-
-
-def _boxes(bounds: Sequence[float]) -> Iterator[tuple[float, float, float, float]]:
+def _boxes(bounds: Sequence[float]) -> Iterator[Box]:
     """The parts of a box that lie in the web map, cut at the antimeridian."""
     west, south, east, north = bounds
     south, north = max(south, -_MERCATOR_LATITUDE), min(north, _MERCATOR_LATITUDE)
@@ -64,13 +69,7 @@ def _boxes(bounds: Sequence[float]) -> Iterator[tuple[float, float, float, float
             yield part_west, south, part_east, north
 
 
-def _feature(href: str, box: tuple[float, float, float, float]) -> dict[str, Any]:
-    west, south, east, north = box
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Feature", "properties": {"href": href}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
-
-
-def _index_zoom(minzoom: int, boxes: Sequence[tuple[float, float, float, float]]) -> int:
+def _index_zoom(minzoom: int, boxes: Sequence[Box]) -> int:
     """The zoom that tiles are listed at: the least that is served, or less where the list would be too long."""
     zoom = minzoom
     while zoom > 0 and sum(_tiles(box, zoom) for box in boxes) > _MOST_TILES:
@@ -78,7 +77,29 @@ def _index_zoom(minzoom: int, boxes: Sequence[tuple[float, float, float, float]]
     return zoom
 
 
-def _tiles(box: tuple[float, float, float, float], zoom: int) -> int:
+def _tiles(box: Box, zoom: int) -> int:
+    columns, rows = _range(box, zoom)
+    return len(columns) * len(rows)
+
+
+def _quadkeys(box: Box, zoom: int) -> Iterator[str]:
+    """The tiles that a box meets, as Bing names them: for each zoom a digit of one bit of the row and one of the column."""
+    columns, rows = _range(box, zoom)
+    for column in columns:
+        for row in rows:
+            yield "".join(str((row >> bit & 1) << 1 | column >> bit & 1) for bit in reversed(range(zoom)))
+
+
+def _range(box: Box, zoom: int) -> tuple[range, range]:
+    """The columns and rows of the tiles that a box meets."""
     west, south, east, north = box
-    northwest, southeast = WEB_MAP.tile(west, north, zoom), WEB_MAP.tile(east, south, zoom)
-    return int((southeast.x - northwest.x + 1) * (southeast.y - northwest.y + 1))
+    (first_column, first_row), (last_column, last_row) = _tile(west, north, zoom), _tile(east, south, zoom)
+    return range(first_column, last_column + 1), range(first_row, last_row + 1)
+
+
+def _tile(longitude: float, latitude: float, zoom: int) -> tuple[int, int]:
+    """Column and row of the tile at a place."""
+    across = 1 << zoom
+    column = (longitude + 180) / 360
+    row = (1 - math.asinh(math.tan(math.radians(latitude))) / math.pi) / 2
+    return min(max(int(column * across), 0), across - 1), min(max(int(row * across), 0), across - 1)

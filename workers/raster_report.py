@@ -8,16 +8,14 @@ report is plain data: it goes into the task's result and comes back as a paramet
 from __future__ import annotations
 
 import math
-import warnings as python_warnings
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from codegen.messages.raster_report import Band, Grid, Nodata, RasterReport, SourceFile, Warned
 from codegen.messages.request import RasterOptions
@@ -25,6 +23,7 @@ from workers import pixels, raster_crs, raster_doubts, raster_kind, raster_sourc
 from workers.errors import TaskError
 from workers.footprint import Footprint, NoFootprintError, of_grid
 from workers.raster_kind import Guess, Values
+from workers.raster_source import Raster
 
 _EARTH_RADIUS = 6_378_137.0
 
@@ -32,40 +31,38 @@ _EARTH_RADIUS = 6_378_137.0
 Check = Callable[[], None]
 
 
-def examine(path: Path, name: str, options: RasterOptions, source_crs: str | None, check: Check, kind: Guess | None = None) -> RasterReport:
+def examine(raster: Raster, options: RasterOptions, source_crs: str | None, check: Check, kind: Guess | None = None) -> RasterReport:
     """Read a raster as a whole and report on it, or refuse it. `kind` is what a collection decided for all its members."""
     warned: list[Warned] = []
-    with python_warnings.catch_warnings(), raster_source.gdal():
-        python_warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with raster_source.opened(path, name) as dataset:
-            crs, crs_from = _placed(dataset, name, source_crs)
-            _representable(dataset, name, options)
-            nodata, nodata_from = _nodata(dataset, name, options, warned)
-            statistics = _read(dataset, name, nodata, check)
-            if nodata is None and any(band.not_finite for band in statistics):
-                nodata, nodata_from = math.nan, "pixels"
-            _holds_something(statistics, name)
-            guess = _kind(dataset, name, options, statistics, kind)
-            warned += raster_doubts.of(dataset, statistics, nodata, crs, guess.kind)
-            grid = grid_of(dataset, crs)
-            footprint = footprint_of(grid, crs, name)
-            report = RasterReport(
-                source=SourceFile(name=name, size=path.stat().st_size, checksum=stac.checksum(path, check), driver=dataset.driver),
-                grid=grid,
-                crs_source=crs_from,
-                bands=bands_of(dataset, statistics, options.band_names),
-                nodata=told_nodata(nodata),
-                nodata_source=nodata_from,
-                kind=guess.kind,
-                kind_source="request" if options.kind else "inferred" if kind is None else "collection",
-                kind_reason=guess.reason,
-                palette=any(color.name == "palette" for color in dataset.colorinterp),
-                masked=any(flag.name in ("per_dataset", "alpha") for flag in dataset.mask_flag_enums[0]),
-                datetime=_time_of(dataset),
-                bbox=footprint.bbox,
-                geometry=footprint.geometry,
-                warnings=warned,
-            )
+    dataset, name = raster.dataset, raster.name
+    crs, crs_from = _placed(dataset, name, source_crs)
+    _representable(dataset, name, options)
+    nodata, nodata_from = _nodata(dataset, name, options, warned)
+    statistics = _read(dataset, name, nodata, check)
+    if nodata is None and any(band.not_finite for band in statistics):
+        nodata, nodata_from = math.nan, "pixels"
+    _holds_something(statistics, name)
+    guess = _kind(dataset, name, options, statistics, kind)
+    warned += raster_doubts.of(dataset, statistics, nodata, crs, guess.kind)
+    grid = grid_of(dataset, crs)
+    footprint = footprint_of(grid, crs, name)
+    report = RasterReport(
+        source=SourceFile(name=name, size=raster.path.stat().st_size, checksum=stac.checksum(raster.path, check), driver=dataset.driver),
+        grid=grid,
+        crs_source=crs_from,
+        bands=bands_of(dataset, statistics, options.band_names),
+        nodata=told_nodata(nodata),
+        nodata_source=nodata_from,
+        kind=guess.kind,
+        kind_source="request" if options.kind else "inferred" if kind is None else "collection",
+        kind_reason=guess.reason,
+        palette=any(color.name == "palette" for color in dataset.colorinterp),
+        masked=any(flag.name in ("per_dataset", "alpha") for flag in dataset.mask_flag_enums[0]),
+        datetime=_time_of(dataset),
+        bbox=footprint.bbox,
+        geometry=footprint.geometry,
+        warnings=warned,
+    )
     if options.strict and warned:
         raise TaskError(
             "STRICT_WARNINGS",
@@ -184,7 +181,7 @@ def _crs_in_file(dataset: Any, name: str) -> CRS | None:
     if not dataset.crs:
         return None
     try:
-        return CRS.from_wkt(dataset.crs.to_wkt(version="WKT2_2019"))
+        return raster_crs.of(dataset)
     except (CRSError, RasterioError) as error:
         raise _refused(
             "CRS_NOT_SUPPORTED", f"{name} is in a coordinate reference system that PROJ does not know: {error}", "Reproject the file"

@@ -8,13 +8,16 @@ one of them is a link or not what it should be.
 
 from __future__ import annotations
 
+import os
+import warnings as python_warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import rasterio
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from workers.errors import TaskError
 from workers.storage import Source
@@ -50,18 +53,26 @@ CACHE_MEGABYTES = 256
 """GDAL's block cache. Its default is a share of the machine's memory, which several workers would each take."""
 
 
-@contextmanager
-def gdal() -> Iterator[None]:
-    """GDAL as every raster task wants it: bounded memory, no network, damage reported as an error."""
-    with rasterio.Env(
-        GDAL_CACHEMAX=CACHE_MEGABYTES,
-        GDAL_NUM_THREADS="ALL_CPUS",
-        GDAL_ERROR_ON_LIBJPEG_WARNING=True,
-        GDAL_PAM_ENABLED=True,
-        CPL_VSIL_CURL_ALLOWED_EXTENSIONS="{noext}",
-        PROJ_NETWORK="OFF",
-    ):
-        yield
+_SETTINGS: dict[str, Any] = {
+    "GDAL_CACHEMAX": CACHE_MEGABYTES,
+    "GDAL_NUM_THREADS": "ALL_CPUS",
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
+    "GDAL_PAM_ENABLED": True,
+    # What may lie beside a file is looked for by its name: a folder of a collection may hold many thousands.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{noext}",
+    "PROJ_NETWORK": "OFF",
+}
+_ALONE: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+
+
+@dataclass(frozen=True)
+class Raster:
+    """An open raster: where it lies, what its client calls it, and GDAL's dataset. One opening serves a whole task."""
+
+    path: Path
+    name: str
+    dataset: Any
 
 
 def find(source: Source, source_path: str) -> Path:
@@ -83,19 +94,25 @@ def find(source: Source, source_path: str) -> Path:
 
 
 @contextmanager
-def opened(path: Path, name: str) -> Iterator[Any]:
-    """The raster at a path, open for reading. Anything else is refused, saying what the file is instead."""
-    with _opened(path, name) as dataset:
-        yield dataset
+def opened(path: Path, name: str) -> Iterator[Raster]:
+    """The raster at a path, open for reading. Anything else is refused, saying what the file is instead.
+
+    Within, GDAL is as every raster task wants it: bounded memory, no network, damage reported as an error.
+    """
+    with python_warnings.catch_warnings(), rasterio.Env(**_SETTINGS):
+        python_warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with _opened(path, name) as dataset:
+            yield Raster(path, name, dataset)
 
 
 def _opened(path: Path, name: str) -> Any:
     driver = _signature(path, _DRIVERS)
     if driver is None:
         raise _not_a_raster(path, name)
-    alone = {} if sidecars_are_harmless(path) else {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
     try:
-        with rasterio.Env(**alone):
+        if sidecars_are_harmless(path):
+            return rasterio.open(path, driver=driver, sharing=False)
+        with rasterio.Env(**_ALONE):
             return rasterio.open(path, driver=driver, sharing=False)
     except RasterioError as error:
         raise corrupt(name, error) from error
@@ -103,9 +120,15 @@ def _opened(path: Path, name: str) -> Any:
 
 def sidecars_are_harmless(path: Path) -> bool:
     """Whether what lies beside a raster under its name may be read with it."""
-    for beside in path.parent.glob(f"{_escaped(path.stem)}.*"):
-        if beside == path:
+    start = f"{path.stem}."
+    try:
+        names = [name for name in os.listdir(path.parent) if name.startswith(start)]  # noqa: PTH208 (of thousands one or two are looked at)
+    except OSError:
+        return False
+    for name in names:
+        if name == path.name:
             continue
+        beside = path.with_name(name)
         if beside.is_symlink():
             return False
         if beside.suffix.lower() in (".ovr", ".msk") and _signature(beside, _DRIVERS) != "GTiff":
@@ -157,7 +180,3 @@ def _first_line(error: BaseException) -> str:
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     words = [word.rsplit("/", 1)[-1] if word.lstrip("'\"").startswith("/") else word for word in text.split(" ")]
     return " ".join(words)
-
-
-def _escaped(stem: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in stem)

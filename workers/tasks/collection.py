@@ -87,10 +87,12 @@ def convert(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
     wanted = task.parameters
     member = Member.model_validate(task.item)
     kind = None if member.kind is None or member.kind_reason is None else Guess(member.kind, member.kind_reason)
-    with task.storage.open_source(member.source_path, wanted.source_roots, check=task.check) as source:
-        path = raster_source.find(source, member.source_path)
-        report = raster_report.examine(path, source.name, wanted, wanted.source_crs, task.check, kind)
-        return make(task, path, source.name, report, wanted, member.name, member.item_id).model_dump()
+    with (
+        task.storage.open_source(member.source_path, wanted.source_roots, check=task.check) as source,
+        raster_source.opened(raster_source.find(source, member.source_path), source.name) as raster,
+    ):
+        report = raster_report.examine(raster, wanted, wanted.source_crs, task.check, kind)
+        return make(task, raster, report, wanted, member.name, member.item_id).model_dump()
 
 
 @handles("collection_gather", ProcessCollectionParameters)

@@ -12,6 +12,7 @@ from codegen.messages.raster_report import CogReport, RasterReport, Sidecar
 from codegen.messages.request import RasterOptions, RequestIdentity
 from workers import cog, raster_profile, raster_report, raster_source, stac
 from workers.context import Task
+from workers.raster_source import Raster
 from workers.registry import handles
 
 
@@ -20,9 +21,11 @@ from workers.registry import handles
 def validate(task: Task[ValidateRasterParameters]) -> dict[str, Any]:
     """Read the raster as a whole; report, or refuse."""
     wanted = task.parameters
-    with task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source:
-        path = raster_source.find(source, wanted.source_path)
-        report = raster_report.examine(path, source.name, wanted, wanted.source_crs, task.check)
+    with (
+        task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source,
+        raster_source.opened(raster_source.find(source, wanted.source_path), source.name) as raster,
+    ):
+        report = raster_report.examine(raster, wanted, wanted.source_crs, task.check)
     task.log.info("raster examined", kind=report.kind, width=report.grid.width, height=report.grid.height, bands=len(report.bands))
     return {"validation": report.model_dump(), "warnings": [warning.model_dump() for warning in report.warnings]}
 
@@ -33,9 +36,11 @@ def convert(task: Task[ProcessRasterParameters]) -> dict[str, Any]:
     """Make the COG of a validated raster and publish it."""
     wanted = task.parameters
     report = RasterReport.model_validate(wanted.validation)
-    with task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source:
-        path = raster_source.find(source, wanted.source_path)
-        return make(task, path, source.name, report, wanted, stac.name(wanted.stac_item_id)).model_dump()
+    with (
+        task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source,
+        raster_source.opened(raster_source.find(source, wanted.source_path), source.name) as raster,
+    ):
+        return make(task, raster, report, wanted, stac.name(wanted.stac_item_id)).model_dump()
 
 
 def key_of(identity: RequestIdentity, name: str) -> str:
@@ -43,18 +48,16 @@ def key_of(identity: RequestIdentity, name: str) -> str:
     return f"{identity.client_id}/{identity.request_id}/r{identity.revision}/{name}"
 
 
-def make(
-    task: Task[Any], path: Path, name: str, report: RasterReport, options: RasterOptions, stem: str, item_id: str | None = None
-) -> CogReport:
+def make(task: Task[Any], raster: Raster, report: RasterReport, options: RasterOptions, stem: str, item_id: str | None = None) -> CogReport:
     """Make a COG under the attempt's name, prove it, publish it by a rename. A failure leaves nothing."""
     key = key_of(task.parameters, f"{stem}.tif")
     profile = raster_profile.choose(report, options)
     claimed = task.claimed
     attempt = task.storage.attempt_path(key, claimed.task_id, claimed.attempt)
     with _removed_on_failure(attempt):
-        cog.write(path, name, report, options, profile, attempt)
+        cog.write(raster, report, options, profile, attempt)
         task.check()
-        made = cog.verify(path, name, report, options, profile, attempt, task.check)
+        made = cog.verify(raster, report, options, profile, attempt, task.check)
         size, checksum = attempt.stat().st_size, stac.checksum(attempt, task.check)
         task.check()
         # What a GeoTIFF cannot hold itself (attribute tables) lies beside it; the COG is there last.

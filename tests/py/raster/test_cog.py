@@ -24,6 +24,7 @@ from tests.py.support.samples import sample
 from workers import cog, raster_classes, raster_profile
 from workers.errors import TaskError
 from workers.raster_report import examine
+from workers.raster_source import opened
 
 
 class Converted:
@@ -32,12 +33,18 @@ class Converted:
     def __init__(self, path: Path, folder: Path, source_crs: str | None = None, **options: Any) -> None:
         self.source = path
         self.options = RasterOptions(**options)
-        self.report: RasterReport = examine(path, path.name, self.options, source_crs, lambda: None)
-        self.profile: Profile = raster_profile.choose(self.report, self.options)
         self.path = folder / "cog" / "out.tif"
         self.path.parent.mkdir(exist_ok=True)
-        cog.write(path, path.name, self.report, self.options, self.profile, self.path)
-        self.made = cog.verify(path, path.name, self.report, self.options, self.profile, self.path, lambda: None)
+        with opened(path, path.name) as raster:
+            self.report: RasterReport = examine(raster, self.options, source_crs, lambda: None)
+            self.profile: Profile = raster_profile.choose(self.report, self.options)
+            cog.write(raster, self.report, self.options, self.profile, self.path)
+        self.made = self.verified()
+
+    def verified(self, source: Path | None = None, profile: Profile | None = None) -> cog.Made:
+        """What was made, held against its source, or another; by its profile, or another."""
+        with opened(source or self.source, (source or self.source).name) as raster:
+            return cog.verify(raster, self.report, self.options, profile or self.profile, self.path, lambda: None)
 
     def read(self, overview: int | None = None) -> Any:
         options = {} if overview is None else {"overview_level": overview}
@@ -275,7 +282,7 @@ def test_lost_names_are_noticed(folder: Path, make_raster: MakeRaster) -> None:
     one = Converted(path, folder)
     one.path.with_name("out.tif.aux.xml").unlink()
     with pytest.raises(TaskError, match="names of its classes"):
-        cog.verify(path, path.name, one.report, one.options, one.profile, one.path, lambda: None)
+        one.verified()
 
 
 # Tiers
@@ -343,7 +350,7 @@ def test_an_error_is_bounded_where_one_was_allowed(folder: Path, make_raster: Ma
     assert 0 < one.made.largest_error <= 0.01001
     stricter = one.profile.model_copy(update={"max_error": 0.001})
     with pytest.raises(TaskError, match="differ by up to"):
-        cog.verify(one.source, "made.tif", one.report, one.options, stricter, one.path, lambda: None)
+        one.verified(profile=stricter)
 
 
 def test_pixels_that_differ_too_much_are_refused(folder: Path, make_raster: MakeRaster) -> None:
@@ -351,7 +358,7 @@ def test_pixels_that_differ_too_much_are_refused(folder: Path, make_raster: Make
     assert (one.profile.quality, one.profile.mean_error_bound) == (60, 24)
     tight = one.profile.model_copy(update={"mean_error_bound": 0.01})
     with pytest.raises(TaskError, match="on average"):
-        cog.verify(one.source, "made.tif", one.report, one.options, tight, one.path, lambda: None)
+        one.verified(profile=tight)
 
 
 @pytest.mark.parametrize(
@@ -442,10 +449,11 @@ def test_targets_that_are_none(code: str, refused: str, folder: Path, make_raste
 def test_a_source_that_changed_since(folder: Path, make_raster: MakeRaster) -> None:
     path = make_raster(ramp())
     options = RasterOptions()
-    report = examine(path, path.name, options, None, lambda: None)
+    with opened(path, path.name) as raster:
+        report = examine(raster, options, None, lambda: None)
     make_raster(ramp(50, 50))
-    with pytest.raises(TaskError) as caught:
-        cog.write(path, path.name, report, options, raster_profile.choose(report, options), folder / "out.tif")
+    with opened(path, path.name) as raster, pytest.raises(TaskError) as caught:
+        cog.write(raster, report, options, raster_profile.choose(report, options), folder / "out.tif")
     assert caught.value.detail.code == "SOURCE_CHANGED"
 
 
@@ -463,14 +471,15 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def test_a_cog_that_cannot_be_written(folder: Path, make_raster: MakeRaster) -> None:
     path = make_raster(noise((600, 600), "float32"))
     options = RasterOptions()
-    report = examine(path, path.name, options, None, lambda: None)
-    profile = raster_profile.choose(report, options)
-    for target, size in ((folder / "none" / "out.tif", resource.RLIM_INFINITY), (folder / "out.tif", 100_000)):
-        with pytest.raises(TaskError) as caught, files_of_at_most(size):
-            cog.write(path, path.name, report, options, profile, target)
-        said = caught.value.detail
-        assert (said.code, said.category, said.retryable) == ("COG_NOT_WRITTEN", "system", True)
-        assert said.remediation
+    with opened(path, path.name) as raster:
+        report = examine(raster, options, None, lambda: None)
+        profile = raster_profile.choose(report, options)
+        for target, size in ((folder / "none" / "out.tif", resource.RLIM_INFINITY), (folder / "out.tif", 100_000)):
+            with pytest.raises(TaskError) as caught, files_of_at_most(size):
+                cog.write(raster, report, options, profile, target)
+            said = caught.value.detail
+            assert (said.code, said.category, said.retryable) == ("COG_NOT_WRITTEN", "system", True)
+            assert said.remediation
 
 
 def spoil_pixels(path: Path) -> None:
@@ -491,7 +500,7 @@ def test_what_was_made_is_not_believed(spoil: Callable[[Path], None], code: str 
     one = Converted(make_raster(noise((600, 600), "float32")), folder)
     spoil(one.path)
     with pytest.raises(TaskError) as caught:
-        cog.verify(one.source, "made.tif", one.report, one.options, one.profile, one.path, lambda: None)
+        one.verified()
     assert caught.value.detail.code == (code or caught.value.detail.code)
     assert caught.value.detail.code in {"COG_NOT_VALID", "COG_NOT_EQUAL"}
     assert caught.value.detail.category == "system"
@@ -501,7 +510,7 @@ def test_another_sources_cog_is_not_this_ones(folder: Path, make_raster: MakeRas
     one = Converted(make_raster(noise((600, 600), "float32")), folder)
     other = make_raster(noise((600, 600), "float32", seed=2), "other.tif")
     with pytest.raises(TaskError, match="pixels differ"):
-        cog.verify(other, "other.tif", one.report, one.options, one.profile, one.path, lambda: None)
+        one.verified(other)
 
 
 def test_the_profile_survives_json(folder: Path, make_raster: MakeRaster) -> None:

@@ -6,8 +6,10 @@ import importlib
 import logging
 
 import morecantile
+import numpy as np
 import pytest
 from cogeo_mosaic.mosaic import MosaicJSON
+from shapely.geometry import box, mapping
 
 import workers.mosaic
 from workers.mosaic import Covering, mosaic
@@ -61,6 +63,25 @@ def test_the_index_stays_small() -> None:
     assert len(document.tiles) <= 20_000
     assert document.quadkey_zoom is not None
     assert document.quadkey_zoom < 12
+
+
+def test_tiles_are_those_that_the_library_finds() -> None:
+    """Our index is arithmetic; cogeo-mosaic's own draws each outline on the tiles and asks a tree."""
+    random = np.random.default_rng(5)
+    for zoom in (0, 1, 4, 7, 9):
+        west, south, width, height = random.uniform(-180, 174, 12), random.uniform(-85, 79, 12), *random.uniform(0.01, 6, (2, 12))
+        members = [
+            Covering(f"{index}.tif", bounds, zoom, 12)
+            for index, bounds in enumerate(np.stack([west, south, west + width, south + height], axis=1).tolist())
+        ]
+        document = mosaic(members)
+        theirs = MosaicJSON.from_features(
+            [{"type": "Feature", "properties": {"path": one.href}, "geometry": mapping(box(*one.bounds))} for one in members],
+            minzoom=zoom, maxzoom=12, quadkey_zoom=zoom,
+        )  # fmt: skip
+        assert document is not None
+        assert document.tiles == theirs.tiles
+        assert document.bounds == theirs.bounds
 
 
 @pytest.mark.parametrize("level", [10, 30])

@@ -30,7 +30,8 @@ from workers.storage import Storage
 
 
 def report_on(path: Path, source_crs: str | None = None, **options: Any) -> RasterReport:
-    return examine(path, path.name, RasterOptions(**options), source_crs, lambda: None)
+    with raster_source.opened(path, path.name) as raster:
+        return examine(raster, RasterOptions(**options), source_crs, lambda: None)
 
 
 def refusal(path: Path, source_crs: str | None = None, **options: Any) -> TaskError:
@@ -318,8 +319,9 @@ def test_a_cancelled_task_stops_in_the_middle(make_raster: MakeRaster) -> None:
     def cancelled() -> None:
         raise TaskCancelled("cancelled")
 
-    with pytest.raises(TaskCancelled):
-        examine(make_raster(ramp()), "made.tif", RasterOptions(), None, cancelled)
+    path = make_raster(ramp())
+    with raster_source.opened(path, path.name) as raster, pytest.raises(TaskCancelled):
+        examine(raster, RasterOptions(), None, cancelled)
 
 
 # What is found
