@@ -141,9 +141,10 @@ def bounded(name: str) -> str:
     return f"{kept}_{hashlib.sha256(encoded).hexdigest()[:_DIGEST]}"
 
 
-def index_name(table: str, column: str) -> str:
-    """Name of the index of a column."""
-    return bounded(f"idx_{table}_{column}")
+def index_name(table: str, column: str, *, is_taken: bool = False) -> str:
+    """Name of the index of a column; where another table's index has that (idx_a_b_c serves a.b_c and a_b.c), one with a digest."""
+    name = bounded(f"idx_{table}_{column}")
+    return _available(name, f"{table}.{name}", {name} if is_taken else set())
 
 
 def trigger_name(table: str) -> str:

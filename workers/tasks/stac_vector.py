@@ -13,7 +13,7 @@ from codegen.messages.vector import Download, RejectFile, VectorCatalogParameter
 from workers import footprint, stac
 from workers.context import Completed, Task
 from workers.errors import TaskError
-from workers.geo_table import STANDARD_COLUMNS, ColumnType, TableColumn
+from workers.geo_table import INDEXED, STANDARD_COLUMNS, ColumnType, TableColumn
 from workers.registry import handles
 from workers.vector import merge, publish
 
@@ -107,7 +107,9 @@ def _publish(
     merge.require_fit(connection, merge.describe(connection, publish.SCHEMA, table), columns, table, report.srid)
     names = [report.geometry_column, *(column.name for column in columns)]
     item = (wanted.stac_collection, wanted.stac_item_id)
-    merged = merge.into(connection, publish.SCHEMA, staging, table, names, report.key_columns, item)
+    # What every table has it has from its beginning; the request asked for the others.
+    asked = [name for name in report.indexes if name not in (report.geometry_column, *INDEXED)]
+    merged = merge.into(connection, publish.SCHEMA, staging, table, names, report.key_columns, item, asked)
     if merged.inserted + merged.updated != report.rows:
         raise TaskError(
             "COUNTS_DIFFER", f"{report.rows} rows were loaded, {merged.inserted} inserted and {merged.updated} updated", category="system",

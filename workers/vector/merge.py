@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from workers.errors import TaskError
-from workers.geo_table import STANDARD_COLUMNS, TableColumn
+from workers.geo_table import STANDARD_COLUMNS, TableColumn, index_name
 from workers.vector import keys as key_columns
 
 _LOCK_TIMEOUT = "60s"
@@ -100,8 +100,11 @@ def into(
     columns: Sequence[str],
     keys: Sequence[str],
     item: tuple[str, str],
+    indexes: Sequence[str] = (),
 ) -> Merged:
     """Append the rows, or upsert them where there are key columns. `columns` are the staging table's, with the geometry's.
+
+    `indexes` are columns that are to have an index afterwards, as the table itself may have it already.
 
     Readers go on reading; other writers wait. Where rows are appended, those that the same STAC item (collection, id) had
     there before go: they are of an earlier revision of the same request.
@@ -137,8 +140,33 @@ def into(
             "KEY_TAKEN", f"geo.{table} has a row with the same key: {error.diag.message_detail}", category="data", field="mode",
             value="append", remediation="Use mode upsert with key_columns, or take the row out of the file",
         ) from error  # fmt: skip
+    _index(connection, schema, table, indexes)
     connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, staging)))
     return Merged(inserted, updated, removed)
+
+
+def _index(connection: psycopg.Connection[Any], schema: str, table: str, columns: Sequence[str]) -> None:
+    """Make the indexes that are missing: none begins with the column, or it is of some rows only."""
+    for column in columns:
+        name = index_name(table, column)
+        [(is_there, is_taken)] = connection.execute(
+            """
+            SELECT EXISTS (SELECT FROM pg_catalog.pg_index AS i
+                             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+                             JOIN pg_catalog.pg_am AS m ON m.oid = c.relam AND m.amname = 'btree'
+                             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                            WHERE i.indrelid = t.oid AND a.attname = %(column)s AND i.indisvalid AND i.indpred IS NULL),
+                   EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = t.relnamespace AND c.relname = %(name)s)
+              FROM pg_catalog.pg_class AS t WHERE t.relnamespace = %(schema)s::regnamespace AND t.relname = %(table)s
+            """,
+            {"column": column, "name": name, "schema": schema, "table": table},
+        ).fetchall()
+        if not is_there:
+            connection.execute(
+                sql.SQL("CREATE INDEX {} ON {} ({})").format(
+                    sql.Identifier(index_name(table, column, is_taken=is_taken)), sql.Identifier(schema, table), sql.Identifier(column)
+                )
+            )
 
 
 def _conflict(names: Sequence[str], keys: Sequence[str]) -> sql.Composable:

@@ -146,6 +146,28 @@ def test_fewer_columns_and_the_tables_own_geometry(mill: Mill, table: str) -> No
     assert mill.rows(f"SELECT DISTINCT public.GeometryType(shape) AS kind FROM geo.{table}") == [{"kind": "MULTIPOINT"}]  # noqa: S608
 
 
+@pytest.mark.parametrize("config", [{"mode": "append"}, {"mode": "upsert", "key_columns": ["code"]}], ids=["append", "upsert"])
+def test_indexes_that_the_table_lacks_are_made(mill: Mill, table: str, config: dict[str, Any]) -> None:
+    def indexes() -> dict[str, str]:
+        rows = mill.rows("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'geo' AND tablename = %s", table)
+        return {row["indexname"]: row["indexdef"] for row in rows}
+
+    mill.ingest(points(mill, [(1, "a", 5)], ("code", "name", "size")), table_name=table, indexes=["size"])
+    # The name of the new one is another relation's; and what serves some rows only does not count.
+    mill.superuser.execute(f"CREATE TABLE geo.idx_{table}_name ()".encode())
+    mill.superuser.execute(f"CREATE INDEX ON geo.{table} (name) WHERE size > 3".encode())
+    before = indexes()
+    for number in (2, 3):
+        source = points(mill, [(number, "b", 6)], ("code", "name", "size"))
+        mill.ingest(source, table_name=table, indexes=["name", "size", "created_at"], **config)
+    made = {name: definition for name, definition in indexes().items() if name not in before and not name.startswith("key_")}
+    [(name, definition)] = made.items()
+    assert name.startswith(f"idx_{table}_name_")
+    assert definition.endswith("USING btree (name)")
+    mill.superuser.execute(f"DROP TABLE geo.idx_{table}_name".encode())
+    assert mill.refused(points(mill, [(4, "d")]), table_name=table, indexes=["nothing"], **config)["code"] == "INDEX_COLUMN_UNKNOWN"
+
+
 @pytest.mark.parametrize("mode", ["append", pytest.param("upsert", marks=pytest.mark.slow)])
 def test_killed_at_each_statement_the_rows_are_there_once(mill: Mill, table: str, mode: str) -> None:
     mill.ingest(points(mill, [(1, "a"), (2, "b")]), table_name=table)
