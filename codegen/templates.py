@@ -48,6 +48,7 @@ LOCKS = {
     "rebuild": 71107,
     "quota": 71108,
     "resource": 71109,
+    "artefacts": 71110,
 }
 
 

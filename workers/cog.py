@@ -27,7 +27,7 @@ from rio_cogeo.utils import get_zooms
 
 from codegen.messages.raster_report import Band, Class, Grid, Profile, RasterReport
 from codegen.messages.request import RasterOptions
-from workers import pixels, raster_classes, raster_crs, raster_report
+from workers import pixels, raster_classes, raster_crs, raster_report, raster_source
 from workers.errors import TaskError
 from workers.footprint import Footprint
 from workers.raster_report import Check
@@ -184,13 +184,7 @@ def _unchanged(raster: Raster, report: RasterReport) -> None:
         len(report.bands),
         report.source.size,
     ):
-        raise TaskError(
-            "SOURCE_CHANGED",
-            f"{raster.name} has changed since it was validated",
-            category="user",
-            field="source_path",
-            remediation="Submit the request again, and leave the file alone until it has ended",
-        )
+        raise raster_source.changed(raster.name)
 
 
 def _valid(made: Path, name: str) -> None:

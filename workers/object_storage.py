@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,11 @@ class ObjectStorage(Storage):
         """The artefact of a key, if it is there."""
         one = object_store.find(self.bucket, self.prefix + "/".join(key_parts(key)))
         return None if one is None else Stored(key, one.size)
+
+    def sha256(self, key: str, check: Callable[[], None]) -> str | None:
+        """The SHA-256 of the artefact of a key; None if it is not there."""
+        one = object_store.find(self.bucket, self.prefix + "/".join(key_parts(key)))
+        return None if one is None else object_store.sha256(self.bucket, one, check)
 
     def remove(self, stored: Stored) -> None:
         """Remove an artefact that was listed. One that is gone is no error."""

@@ -9,6 +9,7 @@ that breaks costs a range, and an object that changes meanwhile is refused. What
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,14 +76,28 @@ def beside(bucket: str, key: str) -> list[Found]:
 
 def fetch(bucket: str, found: Found, target: Path, check: Callable[[], None]) -> None:
     """Write an object to a local file, in ranges."""
-    unchanged: obstore.GetOptions = {} if found.version is None else {"if_match": found.version}
     with _told(f"{bucket}/{found.key}"), target.open("wb") as file:
-        for start in range(0, found.size, RANGE_BYTES):
-            check()
-            end = min(start + RANGE_BYTES, found.size)
-            file.write(obstore.get(_store(bucket), found.key, options={**unchanged, "range": (start, end)}).bytes())
+        for part in _ranges(bucket, found, check):
+            file.write(part)
         if file.tell() != found.size:
             raise exceptions.PreconditionError(f"{file.tell()} bytes instead of {found.size}")
+
+
+def sha256(bucket: str, found: Found, check: Callable[[], None]) -> str:
+    """The SHA-256 of an object, read in ranges."""
+    digest = hashlib.sha256()
+    with _told(f"{bucket}/{found.key}"):
+        for part in _ranges(bucket, found, check):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _ranges(bucket: str, found: Found, check: Callable[[], None]) -> Iterator[Any]:
+    unchanged: obstore.GetOptions = {} if found.version is None else {"if_match": found.version}
+    for start in range(0, found.size, RANGE_BYTES):
+        check()
+        end = min(start + RANGE_BYTES, found.size)
+        yield obstore.get(_store(bucket), found.key, options={**unchanged, "range": (start, end)}).bytes()
 
 
 def put(bucket: str, key: str, path: Path) -> None:

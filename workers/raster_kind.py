@@ -109,6 +109,11 @@ def names_of(dataset: Any, file_name: str) -> list[str]:
     return [file_name, *(text for text in dataset.descriptions if text)]
 
 
+def told_by_name(file_name: str) -> list[str]:
+    """What a file's name says of its kind: names that say the same are the same to the guess."""
+    return [word for word, called in (("elevation", _called_elevation), ("index", _called_index)) if called([file_name])]
+
+
 def _measured(values: Values, names: Sequence[str], reason: str) -> Guess:
     if _called_index(names) and values.minimum is not None and values.maximum is not None:
         # As fractions, or as integers of ten thousandths, as satellites' products have it.

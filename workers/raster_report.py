@@ -7,11 +7,15 @@ report is plain data: it goes into the task's result and comes back as a paramet
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
+import rasterio
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -22,6 +26,7 @@ from codegen.messages.request import RasterOptions
 from workers import pixels, raster_crs, raster_doubts, raster_kind, raster_source, stac
 from workers.errors import TaskError
 from workers.footprint import Footprint, NoFootprintError, of_grid
+from workers.identity import software_version
 from workers.raster_kind import Guess, Values
 from workers.raster_source import Raster
 
@@ -84,6 +89,23 @@ def told_nodata(nodata: float | None) -> Nodata | None:
     if nodata is None or math.isfinite(nodata):
         return nodata
     return "nan" if math.isnan(nodata) else "inf" if nodata > 0 else "-inf"
+
+
+def fingerprint(raster: Raster, check: Check) -> tuple[str, str]:
+    """The SHA-256 of all that is read of a raster, and the checksum of its file alone.
+
+    What lies beside it counts (world file, mask, metadata), by its extension, and so does what its name says of its kind.
+    """
+    told = stac.checksum(raster.path, check)
+    files = sorted(path for path in map(Path, raster.dataset.files) if path != raster.path)
+    beside = [[path.name.removeprefix(raster.path.stem), stac.checksum(path, check)] for path in files]
+    digest = hashlib.sha256(json.dumps([told, beside, raster_kind.told_by_name(raster.name)]).encode())
+    return digest.hexdigest(), told
+
+
+def software() -> str:
+    """What makes a raster's COG: another version may make another one of the same bytes."""
+    return f"geomill {software_version()}, GDAL {rasterio.__gdal_version__}"
 
 
 def grid_of(dataset: Any, crs: CRS) -> Grid:

@@ -147,6 +147,17 @@ def corrupt(name: str, error: Exception) -> TaskError:
     )
 
 
+def changed(name: str) -> TaskError:
+    """The refusal of a raster that is not the one that was read before."""
+    return TaskError(
+        "SOURCE_CHANGED",
+        f"{name} has changed since it was validated",
+        category="user",
+        field="source_path",
+        remediation="Submit the request again, and leave the file alone until it has ended",
+    )
+
+
 def _not_a_raster(path: Path, name: str) -> TaskError:
     if refused := _signature(path, _REFUSED_SIGNATURES):
         return TaskError(

@@ -9,6 +9,7 @@ removing a prefix cannot either.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -31,6 +32,7 @@ _ATTEMPT = re.compile(r"^\.attempt-(?P<task_id>[0-9]+)-(?P<attempt>[0-9]+)-(?P<n
 _LONGEST_NAME = 180
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _MOST_LISTED = 100_000
+_BLOCK = 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,18 @@ class Storage:
         """The artefact of a key, if it is there."""
         path = self._inside(self.path(key))
         return Stored(key, path.stat().st_size) if path.is_file() else None
+
+    def sha256(self, key: str, check: Callable[[], None]) -> str | None:
+        """The SHA-256 of the artefact of a key; None if it is not there. `check` is called meanwhile."""
+        path = self._inside(self.path(key))
+        if not path.is_file():
+            return None
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                check()
+        return digest.hexdigest()
 
     def remove(self, stored: Stored) -> None:
         """Remove a file that was listed. One that is gone is no error."""

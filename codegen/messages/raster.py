@@ -20,6 +20,8 @@ class ProcessRasterParameters(RasterConfig, RequestIdentity, RequestSource):
 
     stac_collection: str = Field(max_length=100, description="STAC collection that the item goes to")
     validation: dict[str, Any] = Field(description="Report of validate_raster")
+    reused_from: str | None = Field(default=None, description="The equal request whose COG will do; null where one is to be made")
+    cog: dict[str, Any] | None = Field(default=None, description="Report of that COG")
 
 
 class ProcessCollectionParameters(CollectionConfig, RequestIdentity, RequestSource):

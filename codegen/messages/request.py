@@ -126,11 +126,17 @@ class Measured(Message):
     h3: ZonalOptions | None = Field(default=None, description="Measure the result over a grid of H3 cells (docs/h3.md)")
 
 
+class Shared(Message):
+    """Whether an equal request's artefacts will do; no job that makes any is told of this."""
+
+    reprocess: bool = Field(default=False, description="Process the source, even where an earlier request of the same bytes and options has been published")
+
+
 class VectorRequestConfig(VectorConfig, Offered, Measured):
     """processing_config of a vector request, whole."""
 
 
-class RasterRequestConfig(RasterConfig, Measured):
+class RasterRequestConfig(RasterConfig, Measured, Shared):
     """processing_config of a raster request, whole."""
 
 

@@ -147,6 +147,26 @@ class RequestJob(Table):
     created_at: AwareDatetime = Field(default_factory=now, description="Planned at")
 
 
+class ArtefactUse(Table):
+    """Whose files and table a revision of a request shows: its own, or those that an equal request of its client made."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="artefact_uses", primary_key=("request_id", "revision"),
+        indexes=[Index(("client_id", "recipe_hash")), Index(("made_by", "made_in"))],
+        only_these_indexes="looked up by what was asked, and by who made it; nothing sorts by a timestamp",
+        policies=own_rows(), grants={"geomill_api": ("SELECT",)},
+    )  # fmt: skip
+
+    request_id: Annotated[str, Column(references="platform.requests", on_delete="cascade")] = Field(max_length=32, description="The request that shows them, or is about to")
+    revision: int = Field(ge=1, description="Its revision")
+    client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Its client; artefacts are never shared between two")
+    recipe_hash: str = Field(min_length=64, max_length=64, description="SHA-256 of everything that they follow from: type, bytes of the source, options, software")
+    made_by: Annotated[str, Column(refers_to="platform.requests")] = Field(max_length=32, description="The request that made them")
+    made_in: int = Field(ge=1, description="In which of its revisions; files lie below that")
+    released_at: AwareDatetime | None = Field(default=None, description="Shown no more since; what nobody else uses goes")
+    created_at: AwareDatetime = Field(default_factory=now, description="Used since")
+
+
 class GeoTable(Table):
     """A name in schema geo, reserved for the client whose request asked for it first."""
 

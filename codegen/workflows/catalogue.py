@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.messages.base import Message
 from codegen.messages.consistency import ConsistencyParameters
 from codegen.messages.discard import DiscardParameters, SupersededParameters
 from codegen.messages.h3 import BootstrapGridParameters, ZonalParameters
@@ -17,6 +18,12 @@ from codegen.messages.vector import IngestVectorParameters, InspectVectorParamet
 from codegen.messages.webhook import DeliverParameters
 from codegen.models.enums import FailurePolicy, RequestType
 from codegen.workflows.base import Count, Each, JobType, MatchPrevious, Single, Stage
+
+
+def _without(parameters: type[Message], *keys: str) -> list[str]:
+    """All but those keys: what workers of the version before take."""
+    return [key for key in parameters.model_fields if key not in keys]
+
 
 HELLO_WORLD = JobType(
     name="hello_world",
@@ -65,13 +72,13 @@ VALIDATE_RASTER = JobType(
 
 PROCESS_RASTER = JobType(
     name="process_raster",
-    description="A raster into a Cloud Optimized GeoTIFF and a STAC item",
+    description="A raster into a Cloud Optimized GeoTIFF, or an equal one found again, and a STAC item",
     parameters=ProcessRasterParameters,
     stages=[
-        Stage(name="convert", task_type="raster_convert_v2", max_runtime_seconds=14400.0, weight=8.0),
-        Stage(name="catalogue", task_type="stac_raster_v2", max_attempts=5, max_runtime_seconds=300.0),
+        Stage(name="convert", task_type="raster_convert_v2", task_parameters=_without(ProcessRasterParameters, "reused_from", "cog"), condition="!exists($.parameters.reused_from ? (@ != null))", max_runtime_seconds=14400.0, weight=8.0),
+        Stage(name="catalogue", task_type="stac_raster_v3", max_attempts=5, max_runtime_seconds=300.0),
     ],
-)
+)  # fmt: skip
 
 PROCESS_RASTER_COLLECTION = JobType(
     name="process_raster_collection",
@@ -95,7 +102,7 @@ DISCARD_ARTEFACTS = JobType(
     name="discard_artefacts",
     description="Removes staging tables and files that a failed, cancelled or superseded revision left behind",
     parameters=DiscardParameters,
-    stages=[Stage(name="discard", task_type="discard", max_attempts=10, max_runtime_seconds=900.0)],
+    stages=[Stage(name="discard", task_type="discard_v2", max_attempts=10, max_runtime_seconds=900.0)],
 )
 
 DISCARD_SUPERSEDED = JobType(
@@ -114,7 +121,7 @@ CHECK_CONSISTENCY = JobType(
 
 _UNPUBLISH_STAGES = [
     Stage(name="withdraw", task_type="unpublish_withdraw", max_attempts=10, max_runtime_seconds=900.0),
-    Stage(name="remove_files", task_type="unpublish_files", max_attempts=10, max_runtime_seconds=900.0),
+    Stage(name="remove_files", task_type="unpublish_files_v2", max_attempts=10, max_runtime_seconds=900.0),
 ]
 
 UNPUBLISH_VECTOR = JobType(

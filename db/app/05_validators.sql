@@ -1848,6 +1848,31 @@ AS $$
    "additionalProperties": true,
    "description": "Report of validate_raster",
    "type": "object"
+  },
+  "reused_from": {
+   "anyOf": [
+    {
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The equal request whose COG will do; null where one is to be made"
+  },
+  "cog": {
+   "anyOf": [
+    {
+     "additionalProperties": true,
+     "type": "object"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "Report of that COG"
   }
  },
  "required": [

@@ -175,6 +175,31 @@ COMMENT ON COLUMN platform.request_jobs.job_type IS 'What is submitted';
 COMMENT ON COLUMN platform.request_jobs.job_id IS 'The job, once submitted; no foreign key, for app may be rebuilt while platform stays';
 COMMENT ON COLUMN platform.request_jobs.created_at IS 'Planned at';
 
+CREATE TABLE platform.artefact_uses (
+    request_id varchar(32) NOT NULL,
+    revision integer NOT NULL,
+    client_id varchar(50) NOT NULL,
+    recipe_hash varchar(64) NOT NULL,
+    made_by varchar(32) NOT NULL,
+    made_in integer NOT NULL,
+    released_at timestamptz,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT artefact_uses_pkey PRIMARY KEY (request_id, revision),
+    CONSTRAINT artefact_uses_revision_check CHECK (revision >= 1),
+    CONSTRAINT artefact_uses_recipe_hash_length_check CHECK (char_length(recipe_hash) >= 64),
+    CONSTRAINT artefact_uses_made_in_check CHECK (made_in >= 1)
+);
+
+COMMENT ON TABLE platform.artefact_uses IS 'Whose files and table a revision of a request shows: its own, or those that an equal request of its client made.';
+COMMENT ON COLUMN platform.artefact_uses.request_id IS 'The request that shows them, or is about to';
+COMMENT ON COLUMN platform.artefact_uses.revision IS 'Its revision';
+COMMENT ON COLUMN platform.artefact_uses.client_id IS 'Its client; artefacts are never shared between two';
+COMMENT ON COLUMN platform.artefact_uses.recipe_hash IS 'SHA-256 of everything that they follow from: type, bytes of the source, options, software';
+COMMENT ON COLUMN platform.artefact_uses.made_by IS 'The request that made them';
+COMMENT ON COLUMN platform.artefact_uses.made_in IS 'In which of its revisions; files lie below that';
+COMMENT ON COLUMN platform.artefact_uses.released_at IS 'Shown no more since; what nobody else uses goes';
+COMMENT ON COLUMN platform.artefact_uses.created_at IS 'Used since';
+
 CREATE TABLE platform.geo_tables (
     table_name varchar(63) NOT NULL,
     client_id varchar(50) NOT NULL,
@@ -520,6 +545,7 @@ COMMENT ON COLUMN platform.rebuilds.completed_at IS 'Ended at; NULL while there 
 ALTER TABLE platform.source_roots ADD CONSTRAINT source_roots_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE CASCADE;
 ALTER TABLE platform.requests ADD CONSTRAINT requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE RESTRICT;
 ALTER TABLE platform.request_jobs ADD CONSTRAINT request_jobs_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
+ALTER TABLE platform.artefact_uses ADD CONSTRAINT artefact_uses_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
 ALTER TABLE platform.geo_tables ADD CONSTRAINT geo_tables_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE RESTRICT;
 ALTER TABLE platform.geo_tables ADD CONSTRAINT geo_tables_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE RESTRICT;
 ALTER TABLE platform.rejects ADD CONSTRAINT rejects_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;

@@ -36,6 +36,59 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.allow_source_root(text, text) TO geomill_admin;
 
+-- platform.artefact_users: whose artefacts revisions of a request show, their own among them, and which other requests show the same.
+--
+-- A row for each revision that made some: request, revision, and who else uses them, or is about to.
+--
+-- Guarantees  A revision that never noted what it uses has made its own, and nobody else has them.
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.artefact_users(request_id text, first_revision integer, last_revision integer)
+RETURNS TABLE (made_by text, made_in integer, used_by text[])
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.made_by, m.made_in,
+           ARRAY(SELECT DISTINCT u.request_id::text FROM platform.artefact_uses AS u
+                  WHERE u.made_by = m.made_by AND u.made_in = m.made_in AND u.released_at IS NULL
+                    AND NOT (u.request_id = artefact_users.request_id AND u.revision BETWEEN first_revision AND last_revision)
+                  ORDER BY 1)
+      FROM (SELECT artefact_users.request_id AS made_by, g.revision AS made_in FROM generate_series(first_revision, last_revision) AS g (revision)
+             UNION
+            SELECT u.made_by::text, u.made_in FROM platform.artefact_uses AS u
+             WHERE u.request_id = artefact_users.request_id AND u.revision BETWEEN first_revision AND last_revision) AS m
+     ORDER BY m.made_by, m.made_in;
+$$;
+
+-- platform.asking_request: the request that a running task serves, in the revision that it serves.
+--
+-- Guarantees  Only for the current attempt of a running task. NULL for a job of no request, or of a revision that is not the
+--             request's current one.
+-- Locks       none.
+-- Errors      GM409 stale attempt.
+CREATE OR REPLACE FUNCTION platform.asking_request(task_id bigint, attempt integer)
+RETURNS platform.requests
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job app.jobs;
+    request platform.requests;
+BEGIN
+    SELECT j.* INTO job
+      FROM app.tasks AS t
+      JOIN app.stages AS s ON s.stage_id = t.stage_id
+      JOIN app.jobs AS j ON j.job_id = s.job_id
+     WHERE t.task_id = asking_request.task_id AND t.attempt = asking_request.attempt AND t.status = 'processing'::app.task_status;
+    IF NOT FOUND THEN
+        PERFORM app.raise_stale(asking_request.task_id, asking_request.attempt);
+    END IF;
+    SELECT r.* INTO request FROM platform.requests AS r WHERE r.request_id = job.platform_request_id AND r.revision = job.revision;
+    RETURN request;
+END;
+$$;
+
 -- platform.authenticate: a gateway acts for the client of this key until the end of the transaction, and no longer.
 --
 -- Returns the client, or NULL where the key opens nothing: then every call of this transaction is refused with GM401. Why, the
@@ -212,7 +265,8 @@ END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.begin_submission(platform.clients) TO geomill_api;
 
--- platform.busy_requests: the requests that a job works on: their own jobs, and those that discard or unpublish.
+-- platform.busy_requests: the requests that a job works on: their own jobs, and those that discard or unpublish; and those whose
+-- artefacts such a one is about to show.
 --
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
@@ -223,10 +277,15 @@ STABLE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(j.platform_request_id, j.parameters ->> 'request_id') FROM app.jobs AS j
-     WHERE j.status IN ('pending'::app.job_status, 'processing'::app.job_status) AND coalesce(j.platform_request_id, j.parameters ->> 'request_id') IS NOT NULL
+    WITH busy AS (
+        SELECT coalesce(j.platform_request_id, j.parameters ->> 'request_id') AS request_id FROM app.jobs AS j
+         WHERE j.status IN ('pending'::app.job_status, 'processing'::app.job_status) AND coalesce(j.platform_request_id, j.parameters ->> 'request_id') IS NOT NULL
+         UNION
+        SELECT r.request_id FROM platform.requests AS r WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status)
+    )
+    SELECT b.request_id FROM busy AS b
      UNION
-    SELECT r.request_id FROM platform.requests AS r WHERE r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status);
+    SELECT u.made_by FROM busy AS b JOIN platform.artefact_uses AS u ON u.request_id = b.request_id AND u.released_at IS NULL;
 $$;
 GRANT EXECUTE ON FUNCTION platform.busy_requests() TO geomill_worker;
 
@@ -515,7 +574,7 @@ GRANT EXECUTE ON FUNCTION platform.configure_client(text, jsonb) TO geomill_admi
 
 -- platform.content_hash: the SHA-256 of what was asked, so that the same content resubmitted is the same request.
 --
--- overwrite, priority and on_busy say how, not what: they are left out. A list of paths is the list, however it was spaced.
+-- overwrite, priority, on_busy and reprocess say how, not what: they are left out. A list of paths is the list, however it was spaced.
 --
 -- Guarantees  Defaults that were written out and defaults that were left out hash equally (processing_config is filled).
 -- Locks       none.
@@ -529,7 +588,7 @@ AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request_type::text,
         CASE WHEN source_path ~ '^\s*\[' THEN source_path::jsonb ELSE to_jsonb(source_path) END,
-        processing_config - 'overwrite' - 'priority' - 'on_busy')));
+        processing_config - 'overwrite' - 'priority' - 'on_busy' - 'reprocess')));
 $$;
 GRANT EXECUTE ON FUNCTION platform.content_hash(platform.request_type, text, jsonb) TO geomill_api;
 
@@ -939,7 +998,9 @@ BEGIN
     result := platform.revision_result(before.request_id, before.revision);
     UPDATE platform.requests AS r
        SET status = end_request.status,
-           status_message = CASE WHEN succeeded THEN replace(end_request.status::text, '_', ' ') ELSE coalesce(end_request.error ->> 'message', end_request.status::text) END,
+           status_message = CASE WHEN succeeded THEN replace(end_request.status::text, '_', ' ')
+                                      || coalesce(', with what request ' || (result.metadata ->> 'reused_from') || ' made of the same source', '')
+                                 ELSE coalesce(end_request.error ->> 'message', end_request.status::text) END,
            error = end_request.error,
            -- A status may have shown more than it could keep, while this row was locked.
            progress_percent = CASE WHEN succeeded THEN 100
@@ -1038,6 +1099,42 @@ AS $$
     SELECT left(lower(substring(callback_url FROM '^[a-z]+://([^/?#]+)')), 300);
 $$;
 
+-- platform.equal_requests: what the client of a running task has published of the same bytes with the same options.
+--
+-- fingerprint says the bytes and whatever of their surroundings is read with them, software what would process them. result is what
+-- the equal request's jobs reported. The request that made the artefacts comes before those that share them; else the newest first.
+--
+-- Guarantees  None where the request asks to be processed (reprocess), or already shows something: an overwrite makes artefacts of its
+--             own. Never another client's. What it names may be gone a moment later: platform.use_artefacts decides.
+-- Locks       none.
+-- Errors      GM409 stale attempt.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.equal_requests(task_id bigint, attempt integer, fingerprint text, software text)
+RETURNS TABLE (request_id text, result jsonb)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request CONSTANT platform.requests := platform.asking_request(equal_requests.task_id, equal_requests.attempt);
+BEGIN
+    IF request.request_id IS NULL OR request.published_revision > coalesce(request.unpublish_revision, 0)
+       OR request.processing_config -> 'reprocess' = 'true' THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT r.request_id::text, r.processing_metadata
+      FROM platform.artefact_uses AS u
+      JOIN platform.requests AS r ON r.request_id = u.request_id AND r.published_revision = u.revision
+     WHERE u.client_id = request.client_id AND u.recipe_hash = platform.recipe_hash(request, equal_requests.fingerprint, equal_requests.software)
+       AND u.released_at IS NULL AND u.request_id <> request.request_id AND u.revision > coalesce(r.unpublish_revision, 0)
+     ORDER BY u.made_by = u.request_id DESC, r.completed_at DESC NULLS LAST, r.request_id
+     LIMIT 5;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.equal_requests(bigint, integer, text, text) TO geomill_worker;
+
 -- platform.find_by_source: everything of the client's that was made from a file, by its SHA-256, newest first.
 --
 -- Of each request what it shows now; and revisions that read the file in the last 90 days and show it no more (endpoints NULL).
@@ -1106,7 +1203,8 @@ $$;
 -- platform.get_lineage: where a result comes from: request, source and its checksum, jobs, and what they made.
 --
 -- id is a request's, or a job's: the etl_job_id of a row of a geo table, the geomill:job_id of a STAC item. source is that of the
--- current revision; revisions are all that ended in the last 90 days, with the checksum that each has read.
+-- current revision; revisions are all that ended in the last 90 days, with the checksum that each has read. reused_from is the
+-- request whose artefacts it shows, reused_by are those that show its own, or the same as it.
 --
 -- Guarantees  Another client's id and one that does not exist are the same.
 -- Locks       none.
@@ -1132,6 +1230,12 @@ BEGIN
         'revision', request.revision, 'shown_revision', request.published_revision, 'status', request.status,
         'job', CASE WHEN of_job.job_id IS NOT NULL THEN jsonb_build_object('job_id', of_job.job_id, 'job_type', of_job.job_type, 'revision', of_job.revision) END,
         'source', jsonb_build_object('source_path', request.source_path, 'checksum', request.source_checksum),
+        'reused_from', request.processing_metadata -> 'reused_from',
+        'reused_by', (SELECT coalesce(jsonb_agg(DISTINCT o.request_id), '[]')
+                        FROM platform.artefact_uses AS u
+                        JOIN platform.artefact_uses AS o ON o.made_by = u.made_by AND o.made_in = u.made_in AND o.released_at IS NULL
+                       WHERE u.client_id = client.client_id AND u.request_id = request.request_id AND u.revision = request.published_revision
+                         AND o.client_id = client.client_id AND o.request_id <> request.request_id),
         'processing_config', request.processing_config,
         'jobs', (SELECT coalesce(jsonb_agg(jsonb_build_object('revision', j.revision, 'sequence', j.sequence, 'job_type', j.job_type, 'job_id', j.job_id) ORDER BY j.revision, j.sequence), '[]')
                    FROM platform.request_jobs AS j WHERE j.request_id = request.request_id),
@@ -1387,6 +1491,29 @@ AS $$
       FROM components AS c;
 $$;
 GRANT EXECUTE ON FUNCTION platform.health() TO geomill_admin;
+
+-- platform.holds_artefacts: whether the artefacts that a revision of a request is about to show are still held for it.
+--
+-- They are not where an operator took up a job of a revision that had ended, and whose leftovers were discarded meanwhile.
+--
+-- Guarantees  True holds to the end of the transaction.
+-- Locks       artefacts of the client (advisory, to the transaction's end): after the catalogue, before a job's.
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of platform.
+CREATE OR REPLACE FUNCTION platform.holds_artefacts(request_id text, revision integer)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM pg_advisory_xact_lock(71110, hashtext(r.client_id)) FROM platform.requests AS r WHERE r.request_id = holds_artefacts.request_id;
+    RETURN EXISTS (SELECT FROM platform.artefact_uses AS u
+                    WHERE u.request_id = holds_artefacts.request_id AND u.revision = holds_artefacts.revision AND u.released_at IS NULL);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.holds_artefacts(text, integer) TO geomill_worker;
 
 -- platform.infer_request_type: what kind of request a source is, by its name; where the name does not say, the choices.
 --
@@ -2272,6 +2399,25 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.present_hash(platform.requests) TO geomill_api;
 
+-- platform.recipe_hash: the SHA-256 of everything that a request's artefacts follow from.
+--
+-- Of processing_config only that is left out which names the result or says when it is made: a key that a later version
+-- brings counts, until it is listed here.
+--
+-- Guarantees  Defaults that were written out and defaults that were left out hash equally (processing_config is filled).
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.recipe_hash(request platform.requests, fingerprint text, software text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
+        request.request_type::text, fingerprint, software,
+        request.processing_config - ARRAY['overwrite', 'previous_version_id', 'priority', 'on_busy', 'reprocess', 'h3', 'title', 'description',
+                                          'license', 'keywords', 'datetime', 'stac_collection', 'table_name'])));
+$$;
+
 -- platform.record_call: one row of app.api_requests for a call of the public API.
 --
 -- Guarantees  Written with the call it records: a call that is refused leaves no row. A read-only transaction can still
@@ -2613,6 +2759,33 @@ BEGIN
         HINT = remedy;
 END;
 $$;
+
+-- platform.release_artefacts: revisions of a request let go of their artefacts; returns those that nobody uses any more.
+--
+-- What is returned is the worker's to remove: files below client/request/r<revision>/.
+--
+-- Guarantees  What another revision shows, or is about to show, is not returned, and what is returned nobody can come to use.
+--             Repeatable: another call returns the same, for a worker that died before it had removed them.
+-- Locks       artefacts of the client (advisory, to the transaction's end).
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of platform.
+CREATE OR REPLACE FUNCTION platform.release_artefacts(request_id text, first_revision integer, last_revision integer)
+RETURNS TABLE (made_by text, made_in integer)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM app.require_read_committed();
+    PERFORM pg_advisory_xact_lock(71110, hashtext(r.client_id)) FROM platform.requests AS r WHERE r.request_id = release_artefacts.request_id;
+    UPDATE platform.artefact_uses AS u SET released_at = app.clock()
+     WHERE u.request_id = release_artefacts.request_id AND u.revision BETWEEN first_revision AND last_revision AND u.released_at IS NULL;
+    RETURN QUERY
+    SELECT a.made_by, a.made_in FROM platform.artefact_users(release_artefacts.request_id, first_revision, last_revision) AS a
+     WHERE a.used_by = '{}';
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.release_artefacts(text, integer, integer) TO geomill_worker;
 
 -- platform.reported_source: what workers reported of the source of a request: its size, and the SHA-256 of one that is a file.
 --
@@ -3996,6 +4169,7 @@ BEGIN
                     CROSS JOIN LATERAL jsonb_array_elements(jsonb_build_array(v.vector) || coalesce(v.vector -> 'more', '[]')) AS t (one)
                     WHERE v.vector ? 'read' HAVING count(*) > 0),
         'inspection', request.processing_metadata -> 'inspection',
+        'reused_from', request.processing_metadata -> 'reused_from',
         'endpoints', request.endpoints, 'stac_metadata', request.stac_metadata, 'error', request.error, 'warnings', request.warnings,
         'outlook', CASE WHEN is_open THEN platform.request_outlook(request) END,
         'elapsed_seconds', round(extract(epoch FROM coalesce(request.completed_at, app.clock()) - request.started_at), 3),
@@ -4444,7 +4618,7 @@ $$;
 --   dry_run            whether this call only says
 --   table              geo.<name>, or null; of a request with a table for each layer the first
 --   tables             all of them
---   files              storage_prefix (null: none), hrefs
+--   files              storage_prefix (null: none), hrefs: none where another request shows them, too
 --   stac_items         paths, as in endpoints
 --   stac_collection    path of the collection that goes with them; null where that is shared
 --   statistics         measurements (h3) that go with it: dataset_id, grid_id, version, resolution, revision, cells (null: not complete), is_current
@@ -4472,13 +4646,21 @@ AS $$
          CROSS JOIN LATERAL regexp_match(pg_catalog.obj_description(c.oid, 'pg_class'),
                                          '(?:^|\n)geomill: client=\S+ request=(\S+) revision=(\d+) job=\S+(?: first)?$') AS m (mark)
          WHERE m.mark[1] = r.request_id AND m.mark[2]::numeric <= r.revision
-    ), hrefs AS (
+    ), made AS (
+        -- What the published revision shows: its own, or another's.
+        SELECT a.* FROM request AS r
+          LEFT JOIN platform.artefact_uses AS u ON u.request_id = r.request_id AND u.revision = r.shown
+         CROSS JOIN LATERAL platform.artefact_users(r.request_id, 1, r.revision) AS a
+         WHERE a.made_by = coalesce(u.made_by, r.request_id) AND a.made_in = coalesce(u.made_in, r.shown)
+    ), shown_hrefs AS (
         SELECT h.href, e.key, h.position
           FROM request AS r
          CROSS JOIN LATERAL jsonb_each(coalesce(r.endpoints, '{}')) AS e
          CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE jsonb_build_array(e.value) END)
                             WITH ORDINALITY AS h (href, position)
          WHERE e.key IN ('cog', 'mosaic', 'data', 'rejects')
+    ), hrefs AS (
+        SELECT h.href, h.key, h.position FROM shown_hrefs AS h WHERE NOT EXISTS (SELECT FROM made AS m WHERE m.used_by <> '{}')
     ), items AS (
         SELECT format('/collections/%s/items/%s', f.collection, i.id) AS path
           FROM request AS r
@@ -4493,7 +4675,7 @@ AS $$
         'table', (SELECT t.name FROM tables AS t ORDER BY t.is_other, t.name LIMIT 1),
         'tables', (SELECT coalesce(jsonb_agg(t.name ORDER BY t.is_other, t.name), '[]') FROM tables AS t),
         'files', jsonb_build_object(
-            'storage_prefix', (SELECT format('%s/%s/r%s/', r.client_id, r.request_id, r.shown) WHERE EXISTS (SELECT FROM hrefs)),
+            'storage_prefix', (SELECT format('%s/%s/r%s/', r.client_id, m.made_by, m.made_in) FROM made AS m WHERE EXISTS (SELECT FROM hrefs)),
             'hrefs', (SELECT coalesce(jsonb_agg(h.href ORDER BY h.key, h.position), '[]') FROM hrefs AS h)),
         'stac_items', (SELECT coalesce(jsonb_agg(i.path ORDER BY i.path), '[]') FROM items AS i),
         'stac_collection', (SELECT '/collections/' || c.collection FROM collections AS c WHERE NOT c.has_others ORDER BY c.collection LIMIT 1),
@@ -4504,6 +4686,10 @@ AS $$
         'warnings', (SELECT coalesce(jsonb_agg(platform.warning('COLLECTION_KEPT',
                                 format('STAC collection %s stays, for items of other requests are in it', c.collection),
                                 'unpublish these too, if it is to go') ORDER BY c.collection), '[]') FROM collections AS c WHERE c.has_others)
+                    || (SELECT coalesce(jsonb_agg(platform.warning('FILES_KEPT',
+                                format('its files stay (%s), for other requests show them, too: %s', f.files, array_to_string(m.used_by, ', ')),
+                                'unpublish these too, if they are to go')), '[]')
+                          FROM made AS m CROSS JOIN (SELECT count(*) AS files FROM shown_hrefs) AS f WHERE m.used_by <> '{}' AND f.files > 0)
                     || CASE WHEN r.published_revision IS NULL OR platform.table_holder(r.table_name) = r.request_id THEN '[]'
                             WHEN r.processing_config ->> 'mode' = 'append' THEN jsonb_build_array(platform.warning('ROWS_WITHDRAWN',
                                 format('the rows that it appended go; geo.%s stays, for another request made it', r.table_name), NULL))
@@ -4668,6 +4854,53 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.usage(text, date, date) TO geomill_admin;
+
+-- platform.use_artefacts: note whose artefacts the request of a running task shows: its own, or those of from_request, an equal one.
+--
+-- A worker calls it among the effects of the task that decides, so that the note is there if and only if the decision is.
+--
+-- Guarantees  False, and nothing is noted, where from_request shows no artefacts of this recipe any more. Noted, they stay until
+--             platform.release_artefacts has let go of the last use, whatever becomes of from_request.
+-- Locks       artefacts of the client (advisory, to the transaction's end): after the catalogue, before a job's.
+-- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.use_artefacts(task_id bigint, attempt integer, fingerprint text, software text, from_request text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+    equal platform.artefact_uses;
+BEGIN
+    PERFORM app.require_read_committed();
+    request := platform.asking_request(use_artefacts.task_id, use_artefacts.attempt);
+    IF request.request_id IS NULL THEN
+        RETURN from_request IS NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock(71110, hashtext(request.client_id));
+    IF from_request IS NOT NULL THEN
+        SELECT u.* INTO equal
+          FROM platform.artefact_uses AS u
+          JOIN platform.requests AS r ON r.request_id = u.request_id AND r.published_revision = u.revision
+         WHERE u.request_id = from_request AND u.client_id = request.client_id AND u.released_at IS NULL
+           AND u.recipe_hash = platform.recipe_hash(request, use_artefacts.fingerprint, use_artefacts.software);
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
+    END IF;
+    INSERT INTO platform.artefact_uses AS u (request_id, revision, client_id, recipe_hash, made_by, made_in)
+    VALUES (request.request_id, request.revision, request.client_id,
+            platform.recipe_hash(request, use_artefacts.fingerprint, use_artefacts.software),
+            coalesce(equal.made_by, request.request_id), coalesce(equal.made_in, request.revision))
+    -- An operator has taken up the job again.
+    ON CONFLICT ON CONSTRAINT artefact_uses_pkey
+    DO UPDATE SET recipe_hash = excluded.recipe_hash, made_by = excluded.made_by, made_in = excluded.made_in, released_at = NULL;
+    RETURN true;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.use_artefacts(bigint, integer, text, text, text) TO geomill_worker;
 
 -- platform.warning: something the client should know that stands in nobody's way.
 --

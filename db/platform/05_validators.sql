@@ -455,6 +455,11 @@ AS $$
  "additionalProperties": false,
  "description": "processing_config of a raster request, whole.",
  "properties": {
+  "reprocess": {
+   "default": false,
+   "description": "Process the source, even where an earlier request of the same bytes and options has been published",
+   "type": "boolean"
+  },
   "h3": {
    "anyOf": [
     {

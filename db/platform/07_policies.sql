@@ -25,6 +25,12 @@ ALTER TABLE platform.request_jobs FORCE ROW LEVEL SECURITY;
 CREATE POLICY engine ON platform.request_jobs FOR ALL TO geomill_owner USING (true);
 CREATE POLICY own_rows ON platform.request_jobs FOR ALL TO geomill_api USING (EXISTS (SELECT FROM platform.requests AS r WHERE r.request_id = request_jobs.request_id));
 
+ALTER TABLE platform.artefact_uses ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.artefact_uses FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.artefact_uses FOR ALL TO geomill_owner USING (true);
+CREATE POLICY own_rows ON platform.artefact_uses FOR ALL TO geomill_api USING (client_id = platform.current_client());
+
 ALTER TABLE platform.geo_tables ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.geo_tables FORCE ROW LEVEL SECURITY;
 

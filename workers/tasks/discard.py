@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.messages.discard import DiscardParameters, SupersededParameters
+from workers import artefacts
 from workers.connections import short_connection
 from workers.consistency import key_of_href
 from workers.context import Completed, Task
@@ -15,14 +16,15 @@ from workers.registry import handles
 from workers.vector import publish
 
 
-@handles("discard", DiscardParameters)
+@handles("discard_v2", DiscardParameters)
+@handles("discard", DiscardParameters)  # of a job that was submitted to the version before
 def discard(task: Task[DiscardParameters]) -> Completed:
     """Drop the tables that the revision's jobs loaded and nobody published, take its items out of the catalogue, and remove its files.
 
-    The files go first: they are no part of the transaction, and removing them again does no harm.
+    The files go first: they are no part of the transaction, and removing them again does no harm. What another request shows stays.
     """
     asked = task.parameters
-    files = task.storage.remove_prefix(f"{asked.client_id}/{asked.request_id}/r{asked.revision}")
+    files = artefacts.remove(task, asked.client_id, asked.request_id, asked.revision, asked.revision)
     with task.effects() as effects:
         tables = publish.discard(effects.connection, asked.job_ids, task.check)
         items = effects.connection.execute(

@@ -10,24 +10,59 @@ from typing import Any
 from codegen.messages.raster import ProcessRasterParameters, ValidateRasterParameters
 from codegen.messages.raster_report import CogReport, RasterReport, Sidecar
 from codegen.messages.request import RasterOptions, RequestIdentity
-from workers import cog, raster_profile, raster_report, raster_source, stac
-from workers.context import Task
+from workers import artefacts, cog, raster_profile, raster_report, raster_source, stac
+from workers.context import Completed, Task
 from workers.raster_source import Raster
 from workers.registry import handles
 
 
 @handles("raster_validate_v2", ValidateRasterParameters)
 @handles("raster_validate", ValidateRasterParameters)  # of a job that was submitted to the version before
-def validate(task: Task[ValidateRasterParameters]) -> dict[str, Any]:
-    """Read the raster as a whole; report, or refuse."""
+def validate(task: Task[ValidateRasterParameters]) -> Completed:
+    """Read the raster as a whole; report, or refuse. Where an equal request has been published, its report and COG will do."""
     wanted = task.parameters
     with (
         task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source,
         raster_source.opened(raster_source.find(source, wanted.source_path), source.name) as raster,
     ):
+        fingerprint, checksum = raster_report.fingerprint(raster, task.check)
+        if reused := _reuse(task, fingerprint, raster.name):
+            return reused
         report = raster_report.examine(raster, wanted, wanted.source_crs, task.check)
+        if report.source.checksum != checksum:
+            raise raster_source.changed(raster.name)
     task.log.info("raster examined", kind=report.kind, width=report.grid.width, height=report.grid.height, bands=len(report.bands))
+    with task.effects() as effects:
+        artefacts.use(effects.connection, task, fingerprint, raster_report.software())
+        return effects.complete(_validated(report))
+
+
+def _validated(report: RasterReport) -> dict[str, Any]:
     return {"validation": report.model_dump(), "warnings": [warning.model_dump() for warning in report.warnings]}
+
+
+def _reuse(task: Task[ValidateRasterParameters], fingerprint: str, name: str) -> Completed | None:
+    """Complete with what an equal request's jobs reported, if there is one and its COG is there and whole."""
+    for request_id, result in artefacts.equal_requests(task, fingerprint, raster_report.software()):
+        found, report = CogReport.model_validate(result["cog"]), RasterReport.model_validate(result["validation"])
+        if not _is_whole(task, found):
+            task.log.warning("an equal request's COG is not what it was", reused_from=request_id, key=found.key)
+            continue
+        named = report.source.model_copy(update={"name": name})
+        report = report.model_copy(update={"source": named})
+        beside = found.beside and found.beside.model_copy(update={"href": task.storage.href(f"{found.key}.aux.xml")})
+        found = found.model_copy(update={"source": named, "href": task.storage.href(found.key), "beside": beside})
+        with task.effects() as effects:
+            if artefacts.use(effects.connection, task, fingerprint, raster_report.software(), request_id):
+                task.log.info("an equal request's COG will do", reused_from=request_id, key=found.key)
+                return effects.complete({**_validated(report), "reused_from": request_id, "cog": found.model_dump()})
+    return None
+
+
+def _is_whole(task: Task[Any], found: CogReport) -> bool:
+    files = [(found.key, found.checksum), *([(f"{found.key}.aux.xml", found.beside.checksum)] if found.beside else [])]
+    # A multihash says first that it is one.
+    return all(task.storage.sha256(key, task.check) == checksum[-64:] for key, checksum in files)
 
 
 @handles("raster_convert_v2", ProcessRasterParameters)
@@ -40,6 +75,8 @@ def convert(task: Task[ProcessRasterParameters]) -> dict[str, Any]:
         task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source,
         raster_source.opened(raster_source.find(source, wanted.source_path), source.name) as raster,
     ):
+        if stac.checksum(raster.path, task.check) != report.source.checksum:
+            raise raster_source.changed(raster.name)
         return make(task, raster, report, wanted, stac.name(wanted.stac_item_id)).model_dump()
 
 

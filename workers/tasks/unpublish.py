@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.messages.unpublish import UnpublishParameters, UnpublishVectorParameters
+from workers import artefacts
 from workers.context import Completed, Effects, Task
 from workers.registry import handles
 from workers.vector import publish
@@ -51,13 +52,11 @@ def _withdraw(task: Task[Any], effects: Effects, **counts: int) -> Completed:
     return effects.complete({"tables": tables, "items": items, "collections": collections, "kept_collections": kept, **counts})
 
 
-@handles("unpublish_files", UnpublishParameters)
+@handles("unpublish_files_v2", UnpublishParameters)
+@handles("unpublish_files", UnpublishParameters)  # of a job that was submitted to the version before
 def remove_files(task: Task[UnpublishParameters]) -> dict[str, Any]:
-    """Remove the files of the revision and of those before it; returns what the whole job removed."""
+    """Remove the files of the revision and of those before it, but what another request shows; returns what the whole job removed."""
     asked = task.parameters
-    files = 0
-    for revision in range(1, asked.revision + 1):
-        task.check()
-        files += task.storage.remove_prefix(f"{asked.client_id}/{asked.request_id}/r{revision}")
+    files = artefacts.remove(task, asked.client_id, asked.request_id, 1, asked.revision)
     withdrawn = task.results(_WITHDRAW_STAGE)[0].result_data or {}
     return {**withdrawn, "files": files}

@@ -67,7 +67,7 @@ def test_everything_goes_and_may_come_again(
     types = {"table": "vector", "scene": "raster", "members": "collection"}
     # What shares schema and collections with them, and has to stay.
     ddh.submit("other_table", sources["table"])
-    ddh.submit("other_scene", sources["scene"])
+    ddh.submit("other_scene", place("lc.tif", source_root))
     assert workers("--until-idle").wait() == 0
     others = published(database, storage)
     requests = {name: ddh.submit(name, source, types[name])[0] for name, source in sources.items()}

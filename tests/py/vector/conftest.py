@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,17 @@ from workers.registry import load_handlers
 from workers.runner import Runner
 from workers.storage import Storage
 
-TASKS = [
+TASKS = (
     "vector_plan",
     "vector_chunk",
     "vector_finish",
     "vector_download",
     "vector_catalogue_v2",
-    "discard",
+    "discard_v2",
     "vector_withdraw",
-    "unpublish_files",
+    "unpublish_files_v2",
     "vector_report",
-]
+)
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Mill:
     ddh: psycopg.Connection[Any]
     superuser: psycopg.Connection[Any]
     worker_id: str
+    tasks: Sequence[str] = TASKS
 
     def place(self, name: str) -> Path:
         """A copy of a sample in the client's folder."""
@@ -86,13 +87,13 @@ class Mill:
         give_up = time.monotonic() + 120
         try:
             while time.monotonic() < give_up:
-                claimed = engine.turn(self.worker_id, finished, TASKS, 0 if done == most else 1)
+                claimed = engine.turn(self.worker_id, finished, self.tasks, 0 if done == most else 1)
                 finished = []
                 if claimed:
                     done += 1
                     report = runner.run(claimed[0])
                     finished = [] if report is None else [report.text]
-                elif done == most or engine.is_idle(TASKS):
+                elif done == most or engine.is_idle(self.tasks):
                     return done
                 else:
                     time.sleep(0.2)  # a retry is waiting for its time

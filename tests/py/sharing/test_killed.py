@@ -1,0 +1,47 @@
+"""kill -9 of the worker before each statement it sends, while one request comes to share and another to let go: nothing is doubled."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.py.raster.client import write
+from tests.py.raster.conftest import ramp
+from tests.py.sharing.conftest import Sharer
+from tests.py.vector.killed import work_until
+
+
+def every_statement(sharer: Sharer) -> int:
+    """Kill the worker at each statement until nothing is left to do; how often it was."""
+    statement, done = 0, 0
+    for kills in range(1000):
+        statement += 1
+        if work_until(sharer, statement):
+            return kills
+        assert [kind for kind, _ in sharer.disagreements() if kind in ("file_lost", "item_lost", "table_lost")] == []
+        [completed] = sharer.rows("SELECT count(*) AS n FROM app.tasks WHERE status = 'completed'")
+        if completed["n"] != done:
+            statement, done = 0, completed["n"]
+    raise AssertionError("the work never came to its end")
+
+
+@pytest.mark.slow
+def test_a_raster_comes_to_be_shared_and_goes(sharer: Sharer) -> None:
+    path = write(sharer.sources / "killed.tif", ramp())
+    first = sharer.made("killed 1", path)
+    cog = sharer.cog(first)
+    second = sharer.ask("killed 2", path)
+    assert every_statement(sharer) > 5
+    assert sharer.completed(second)["reused_from"] == first
+    uses = "SELECT made_by FROM platform.artefact_uses WHERE released_at IS NULL"
+    assert sharer.rows(uses) == [{"made_by": first}] * 2
+    items = "SELECT count(*) AS n FROM pgstac.items WHERE content #>> '{properties,geomill:request_id}' = %s"
+    assert sharer.rows(items, second) == [{"n": 1}]
+    sharer.unpublish(first)
+    every_statement(sharer)
+    assert cog.exists()
+    assert sharer.disagreements() == []
+    sharer.unpublish(second)
+    every_statement(sharer)
+    assert not cog.exists()
+    assert sharer.rows(uses) == []
+    assert sharer.disagreements() == []
