@@ -2,6 +2,7 @@
 
 -- app.add_counts: two histograms, added up bucket by bucket.
 --
+-- Guarantees  As many buckets as the longer of the two has; a missing one counts 0. NULL for two that have none.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.add_counts(one bigint[], other bigint[])
 RETURNS bigint[]
@@ -264,6 +265,7 @@ $$;
 
 -- app.caps_of: the caps that tasks of a type, of such a job, come under; NULL without any.
 --
+-- Guarantees  Each cap once, in the order of their ids.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.caps_of(task_type text, client_id text, concurrency_key text)
 RETURNS integer[]
@@ -280,6 +282,7 @@ $$;
 
 -- app.check_finished: refuse a malformed report before anything is locked.
 --
+-- Guarantees  Every element of a report that passes has the shape that reports have; of others one bad element is named. Changes nothing.
 -- Locks       none.
 -- Errors      GM400 not an array of {task_id, attempt, result_data | error} · GM422 an error without code and message.
 CREATE OR REPLACE FUNCTION app.check_finished(finished jsonb)
@@ -676,6 +679,7 @@ $$;
 -- A field is a list, by commas, of *, a value, a range a-b, and of these with a step: */n, a-b/n, a/n (from a to the end).
 -- Names are three letters in any case; the first of names stands for lowest.
 --
+-- Guarantees  Each value once, none outside lowest and highest. Raises nothing, whatever the text.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.cron_field(field text, lowest integer, highest integer, names text[])
 RETURNS integer[]
@@ -1045,6 +1049,7 @@ $$;
 
 -- app.first_moment: when a clock on the wall first shows a time, or, where it skips that time, when it skips it.
 --
+-- Guarantees  One moment for each time on the wall: of two, where the clock is set back, the earlier.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.first_moment(clock timestamp, time_zone text)
 RETURNS timestamptz
@@ -1136,6 +1141,7 @@ $$;
 
 -- app.has_open_tasks: whether a stage still has one; from its end, because that is where open tasks are.
 --
+-- Guarantees  True as long as one task is pending or processing. Costs one look while the stage's last task is open.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.has_open_tasks(stage_id bigint)
 RETURNS boolean
@@ -1194,6 +1200,7 @@ GRANT EXECUTE ON FUNCTION app.heartbeat(text) TO geomill_worker;
 --
 -- Fixed, for what has been counted by other bounds cannot be counted again.
 --
+-- Guarantees  The same bounds in ascending order always, one fewer than a histogram has buckets.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.histogram_bounds()
 RETURNS double precision[]
@@ -1303,6 +1310,7 @@ GRANT EXECUTE ON FUNCTION app.increment_task_retry_count(bigint, integer, jsonb)
 
 -- app.is_error: whether a JSON value is an error as geomill knows them: an object with code and message.
 --
+-- Guarantees  True or false, never NULL; raises nothing, whatever the value.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.is_error(error jsonb)
 RETURNS boolean
@@ -1318,6 +1326,7 @@ $$;
 -- app.is_idle: whether nothing is left to do for these task types (NULL: all): no open stage, waiting retries included. Parked
 -- stages (a delayed job, a paused client) do not count: nobody waits for tomorrow.
 --
+-- Guarantees  True only where every open stage of these types is parked; a task that is held or runs counts as left.
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.is_idle(task_types text[] DEFAULT NULL)
@@ -1483,6 +1492,7 @@ $$;
 
 -- app.janitor_cursor: where a part of the janitor stopped looking at its last run, for what is too much to be looked at each time.
 --
+-- Guarantees  What the last whole run said; NULL where there was none, or it came to the end.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.janitor_cursor(part text)
 RETURNS jsonb
@@ -1496,6 +1506,7 @@ $$;
 
 -- app.janitor_due: whether no janitor has run for 90 seconds, so that a worker should run it.
 --
+-- Guarantees  A run that was skipped does not count, one that failed does.
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.janitor_due()
@@ -1517,6 +1528,8 @@ GRANT EXECUTE ON FUNCTION app.janitor_due() TO geomill_worker;
 -- request is open, readers see that revision, or its unpublishing has not succeeded. A run looks at ten batches at most, and the
 -- next goes on from there.
 --
+-- Guarantees  Never a job that is open, nor a revision that is open, shown, or still to be unpublished. What is locked waits for the
+--             next run.
 -- Locks       job (advisory, exclusive, try), job row, its stages.
 CREATE OR REPLACE FUNCTION app.janitor_prune_jobs(this_moment timestamptz)
 RETURNS jsonb
@@ -1712,6 +1725,7 @@ $$;
 -- A worker whose heart has not beaten for 60 seconds is dead; a task that has outlived its type's maximum run time is
 -- taken back even though its worker's heart beats. Healthy long tasks are never touched.
 --
+-- Guarantees  As app.reclaim_tasks: nothing is taken back under an open hold. A worker that has beaten meanwhile is not declared dead.
 -- Locks       job (advisory, exclusive, in key order), worker rows (SKIP LOCKED), task rows in id order, stage row, job row,
 --             request row.
 CREATE OR REPLACE FUNCTION app.janitor_reclaim(this_moment timestamptz)
@@ -1940,6 +1954,7 @@ $$;
 
 -- app.janitor_run_schedules: a part of app.run_janitor: jobs whose time has come are submitted.
 --
+-- Guarantees  As app.run_schedules.
 -- Locks       as app.run_schedules.
 CREATE OR REPLACE FUNCTION app.janitor_run_schedules(this_moment timestamptz)
 RETURNS jsonb
@@ -2005,6 +2020,7 @@ $$;
 
 -- app.janitor_unpark: a part of app.run_janitor: stages whose time has come become claimable, though no worker looks.
 --
+-- Guarantees  As app.unpark_stages.
 -- Locks       as app.unpark_stages.
 CREATE OR REPLACE FUNCTION app.janitor_unpark(this_moment timestamptz)
 RETURNS jsonb
@@ -2090,6 +2106,7 @@ GRANT EXECUTE ON FUNCTION app.list_jobs(text, integer, timestamptz) TO geomill_a
 
 -- app.lock_job: the exclusive advisory lock of one job, for what closes, reopens or repairs it.
 --
+-- Guarantees  Until the end of the transaction no completion, cancellation, retry or repair of the job runs beside the caller.
 -- Locks       job (advisory, exclusive).
 -- Errors      25001 not READ COMMITTED.
 CREATE OR REPLACE FUNCTION app.lock_job(job_id text)
@@ -2186,6 +2203,7 @@ $$;
 --
 -- A courtesy to whoever looks, not a part of the engine's logic: what is locked is skipped, and the end sets the truth.
 --
+-- Guarantees  Waits for nobody. A status goes from pending to processing, or stays; started_at is that of the first time.
 -- Locks       stage row, job row, platform request row: each SKIP LOCKED. The last thing that a claiming transaction does.
 CREATE OR REPLACE FUNCTION app.mark_started(stage_ids bigint[])
 RETURNS void
@@ -2359,6 +2377,7 @@ $$;
 
 -- app.metric_labels: names and values, one after the other, as the labels of a sample; values escaped. NULL values are left out.
 --
+-- Guarantees  Text that Prometheus reads, whatever the values; empty where no pair has a value.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.metric_labels(VARIADIC pairs text[])
 RETURNS text
@@ -2614,6 +2633,7 @@ $$;
 -- A hold is an advisory lock with one key of 64 bits, the complement of the task's id: no two tasks share one, and what an
 -- application locks under positive keys is none.
 --
+-- Guarantees  The holds of this database that are granted, and no other locks.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.open_holds()
 RETURNS TABLE (pid integer, task_id bigint)
@@ -2803,6 +2823,7 @@ $$;
 --
 -- Read from the workers' rows: the set of running tasks is small, and tasks have no index on it.
 --
+-- Guarantees  Only attempts that are current and processing, in the order of their ids.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.overdue_tasks(this_moment timestamptz)
 RETURNS TABLE (task_id bigint, attempt integer)
@@ -2861,6 +2882,7 @@ GRANT EXECUTE ON FUNCTION app.pause_client(text, text) TO geomill_worker, geomil
 
 -- app.pause_task_type: no task of this type is claimed until it is resumed; running ones finish.
 --
+-- Guarantees  Repeatable: the last reason stands. A claim that began before may still take some.
 -- Locks       its row in paused_task_types.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
@@ -2899,6 +2921,7 @@ GRANT EXECUTE ON FUNCTION app.problem(text, text, text, jsonb, text, text, boole
 
 -- app.prunable_before: what ended before this moment is pruned; NULL where it is kept for ever.
 --
+-- Guarantees  NULL for what no policy is of, too, so that nothing goes by mistake.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.prunable_before(what text, this_moment timestamptz)
 RETURNS timestamptz
@@ -2911,6 +2934,7 @@ $$;
 
 -- app.quantile: what a share of the values in a histogram stays below, by interpolation in its bucket; at most the highest value.
 --
+-- Guarantees  Between 0 and highest; NULL for a histogram without values.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.quantile(histogram bigint[], share double precision, highest double precision)
 RETURNS double precision
@@ -2931,6 +2955,7 @@ $$;
 -- A healthy queue has few dead rows (of workers and ready_stages a handful of pages), hot_percent near 100 for workers, stages and
 -- ready_stages, and an autovacuum of tasks every few minutes under load. What holds vacuum up is in app.transactions().
 --
+-- Guarantees  The server's own counts, which it keeps without looking at a row: the same cost at any size.
 -- Locks       none that anybody waits for.
 -- SECURITY DEFINER: administrators may not read every table.
 CREATE OR REPLACE FUNCTION app.queue_health()
@@ -3005,6 +3030,7 @@ GRANT EXECUTE ON FUNCTION app.raise_problems(text, jsonb) TO geomill_api, geomil
 
 -- app.raise_stale: an attempt that is no longer the current one must not commit what it did.
 --
+-- Guarantees  Never returns.
 -- Locks       none.
 -- Errors      GM409 always.
 CREATE OR REPLACE FUNCTION app.raise_stale(task_id bigint, attempt integer)
@@ -3112,6 +3138,7 @@ GRANT EXECUTE ON FUNCTION app.redrive_task(bigint) TO geomill_worker, geomill_ad
 -- or the frequent ones alone, and the others come as arguments.
 --
 -- Arguments   the column; then the transitions allowed beside those of WHEN, as old>new.
+-- Guarantees  Where it returns, the column stayed as it was, or an argument allows the change; else the statement fails.
 -- Locks       none.
 -- Errors      GM409 where neither allows it.
 CREATE OR REPLACE FUNCTION app.refuse_transition()
@@ -3377,6 +3404,7 @@ $$;
 
 -- app.require_batch: refuse a number of tasks that no worker can mean.
 --
+-- Guarantees  Returns for 0 to 10000, and for nothing else; NULL is refused.
 -- Locks       none.
 -- Errors      GM422.
 CREATE OR REPLACE FUNCTION app.require_batch(max_tasks integer)
@@ -3394,6 +3422,7 @@ $$;
 
 -- app.require_error: refuse an error that says nothing.
 --
+-- Guarantees  Returns for what app.is_error takes, and for nothing else.
 -- Locks       none.
 -- Errors      GM422 not an object with code and message.
 CREATE OR REPLACE FUNCTION app.require_error(error jsonb)
@@ -3412,6 +3441,7 @@ $$;
 
 -- app.require_job: refuse a job id that does not exist.
 --
+-- Guarantees  Returns only where the job was there; nothing keeps it there.
 -- Locks       none.
 -- Errors      GM404.
 CREATE OR REPLACE FUNCTION app.require_job(job_id text)
@@ -3432,6 +3462,8 @@ $$;
 -- pgstac's functions pin a search_path without pg_temp, and there PostgreSQL looks first then: a view of the caller's would be
 -- read for pgstac's table, and what it calls would run with the rights of whoever calls pgstac for it.
 --
+-- Guarantees  Where it returns, no table, view or type of the session's own has the name of one of pgstac's or the server's, or
+--             of a type in public.
 -- Locks       none.
 -- Errors      GM422 there is one.
 CREATE OR REPLACE FUNCTION app.require_no_stand_in()
@@ -3464,6 +3496,7 @@ GRANT EXECUTE ON FUNCTION app.require_no_stand_in() TO geomill_api;
 -- Fan-in is exact because each statement sees what committed before it; under a transaction-wide snapshot the last
 -- completion could miss its neighbours, and the stage would be stranded.
 --
+-- Guarantees  Returns under READ COMMITTED, and under nothing else.
 -- Locks       none.
 -- Errors      25001 the transaction is REPEATABLE READ or SERIALIZABLE.
 CREATE OR REPLACE FUNCTION app.require_read_committed()
@@ -3489,6 +3522,7 @@ GRANT EXECUTE ON FUNCTION app.require_read_committed() TO geomill_worker, geomil
 --
 -- pgstac drops one of two items of the same name in silence.
 --
+-- Guarantees  What passes has an id and a collection each, and no pair of these twice. Every item that does not is named.
 -- Locks       none.
 -- Errors      GM422.
 CREATE OR REPLACE FUNCTION app.require_stac_items(items jsonb)
@@ -3514,6 +3548,7 @@ $$;
 
 -- app.require_task: refuse a task id that does not exist.
 --
+-- Guarantees  Returns only where the task was there; nothing keeps it there.
 -- Locks       none.
 -- Errors      GM404.
 CREATE OR REPLACE FUNCTION app.require_task(task_id bigint)
@@ -3531,6 +3566,7 @@ $$;
 
 -- app.results_array: the results of a stage's tasks, in order, as one JSON array; for a stage's condition only.
 --
+-- Guarantees  In the order of the tasks; those without a result are left out. Empty, never NULL.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.results_array(stage_id bigint)
 RETURNS jsonb
@@ -3546,6 +3582,7 @@ $$;
 
 -- app.resume_client: tasks of this client's jobs are claimed again. Returns false where it was not paused.
 --
+-- Guarantees  What had been parked for the pause is claimable when it commits, and listeners are told; what is delayed stays so.
 -- Locks       client (advisory, exclusive), its row in paused_clients, parked_stages rows; those of app.make_ready.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
@@ -3574,6 +3611,7 @@ GRANT EXECUTE ON FUNCTION app.resume_client(text) TO geomill_worker, geomill_adm
 
 -- app.resume_task_type: tasks of this type are claimed again. Returns false where it was not paused.
 --
+-- Guarantees  Listeners are told when it commits, where it was paused.
 -- Locks       its row in paused_task_types.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
@@ -3599,6 +3637,7 @@ GRANT EXECUTE ON FUNCTION app.resume_task_type(text) TO geomill_worker, geomill_
 -- keep_days counts from the end of what is kept; NULL is for ever. Of a job that is pruned one row of app.archived_jobs stays
 -- where archive is true. batch is the most that one run of the janitor, a minute, removes.
 --
+-- Guarantees  One row for everything that is pruned, in every database; what was never set has the default.
 -- Locks       none.
 -- SECURITY DEFINER: administrators may not read every table.
 CREATE OR REPLACE FUNCTION app.retention_policy()
@@ -3631,6 +3670,8 @@ GRANT EXECUTE ON FUNCTION app.retention_policy() TO geomill_admin;
 -- The delay doubles with each attempt that counted, up to the stage's longest, and is spread by a quarter to either
 -- side, so that what failed together does not come back together.
 --
+-- Guarantees  NULL unless the error is retryable and attempts are left; what was forgiven is no attempt. Never in the past, and at most
+--             1.25 times the longest delay away.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.retry_at(task_id bigint, attempt integer, error jsonb)
 RETURNS timestamptz
@@ -3831,6 +3872,7 @@ $$;
 -- overdue_in is what is left until it is taken back; last_beat_ago says whether its worker lives. Read from the workers' rows, so
 -- that it costs what runs, and not what waits.
 --
+-- Guarantees  Current attempts only: what was lost or taken back is not among them.
 -- Locks       none.
 -- SECURITY DEFINER: administrators may not read every table.
 CREATE OR REPLACE FUNCTION app.running_tasks()
@@ -4123,6 +4165,7 @@ $$;
 
 -- app.sha256_hex: the SHA-256 of a text's UTF-8 bytes, as 64 lower-case hex digits.
 --
+-- Guarantees  The same digits on every server, whatever its encoding or locale.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.sha256_hex(value text)
 RETURNS text
@@ -4342,6 +4385,7 @@ GRANT EXECUTE ON FUNCTION app.stac_ensure_collection(jsonb) TO geomill_worker;
 
 -- app.stac_forget_search: no search of a STAC collection's mosaic is registered any more.
 --
+-- Guarantees  Repeatable. A search over the collection that says something else of itself stays.
 -- Locks       rows of pgstac.searches.
 CREATE OR REPLACE FUNCTION app.stac_forget_search(collection text)
 RETURNS void
@@ -4574,6 +4618,7 @@ $$;
 --
 -- has_others says whether items are in it that are not the request's, or of a later revision.
 --
+-- Guarantees  Collections that are shared, and those of a later revision, are not among them.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.stac_request_collections(request_id text, revision integer)
 RETURNS TABLE (collection text, has_others boolean)
@@ -4690,6 +4735,7 @@ GRANT EXECUTE ON FUNCTION app.stac_shown_items(text, text) TO geomill_worker;
 
 -- app.stac_time: a time as STAC writes it: RFC 3339, in UTC.
 --
+-- Guarantees  Whole seconds without a fraction, others with six digits; the same whatever the session's time zone.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.stac_time(value timestamptz)
 RETURNS text
@@ -4952,6 +4998,7 @@ $$;
 
 -- app.stage_errors: what went wrong in a stage: each failed attempt, in order of task and attempt.
 --
+-- Guarantees  Every attempt that failed and is kept, those of tasks that completed in the end, too.
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.stage_errors(job_id text, stage integer)
@@ -5074,6 +5121,7 @@ GRANT EXECUTE ON FUNCTION app.stage_results(text, integer) TO geomill_worker, ge
 
 -- app.stale_holdings: tasks in a worker's row that it no longer has: ended by single calls, lost, or cancelled.
 --
+-- Guarantees  status is NULL where the attempt is no longer the current one, or the task is gone.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.stale_holdings(worker_key integer)
 RETURNS TABLE (task_id bigint, attempt integer, status app.task_status)
@@ -5198,7 +5246,9 @@ GRANT EXECUTE ON FUNCTION app.submit_job(text, jsonb, integer, text, integer) TO
 
 -- app.submit_job_with: submit_job for a caller that knows the correlation id (NULL: one is made).
 --
--- Guarantees, Locks, Errors: as app.submit_job.
+-- Guarantees  as app.submit_job.
+-- Locks       as app.submit_job.
+-- Errors      as app.submit_job.
 -- SECURITY DEFINER: the platform's API role has no right on any table of app.
 CREATE OR REPLACE FUNCTION app.submit_job_with(
     job_type text, parameters jsonb, priority integer, platform_request_id text, revision integer, correlation_id text
@@ -5490,6 +5540,7 @@ $$;
 -- kind      transaction · hold (effects of task_id are being written) · prepared · replication slot
 -- The oldest of the transactions says from when on no dead row can be removed; the engine's rate does not fall by it, its tables grow.
 --
+-- Guarantees  Never this one. What others' sessions send is cut at 200 characters.
 -- Locks       none that anybody waits for.
 -- SECURITY DEFINER: only the owner sees what others' sessions do.
 CREATE OR REPLACE FUNCTION app.transactions()
@@ -5737,6 +5788,7 @@ GRANT EXECUTE ON FUNCTION app.turn(text, jsonb, text[], integer) TO geomill_work
 
 -- app.under_hold: whether this transaction holds this attempt of this task (app.hold_task).
 --
+-- Guarantees  True or false, never NULL. It decides how a stale attempt is told of it, never whether an attempt is current.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION app.under_hold(task_id bigint, attempt integer)
 RETURNS boolean
@@ -5789,6 +5841,7 @@ $$;
 
 -- app.unschedule_job: no further job of this schedule is submitted; those that were go on. False where there is no such schedule.
 --
+-- Guarantees  From its commit on; repeatable.
 -- Locks       its row in schedules.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
@@ -6019,6 +6072,7 @@ GRANT EXECUTE ON FUNCTION app.worker_contract() TO geomill_worker;
 
 -- app.worker_key: the key of a living worker, which is registered if it is new.
 --
+-- Guarantees  One key for a name as long as its worker lives; two that register it at once get the same.
 -- Locks       worker row, when it registers.
 -- Errors      GM409 declared dead · GM422 empty name.
 CREATE OR REPLACE FUNCTION app.worker_key(worker_id text, task_types text[])

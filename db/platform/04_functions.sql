@@ -268,6 +268,7 @@ GRANT EXECUTE ON FUNCTION platform.begin_submission(platform.clients) TO geomill
 -- platform.busy_requests: the requests that a job works on: their own jobs, and those that discard or unpublish; and those whose
 -- artefacts such a one is about to show.
 --
+-- Guarantees  One moment's answer: a request is in it from its submission to the commit of its last job's end.
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of app.
 CREATE OR REPLACE FUNCTION platform.busy_requests()
@@ -291,6 +292,7 @@ GRANT EXECUTE ON FUNCTION platform.busy_requests() TO geomill_worker;
 
 -- platform.calls_by_hour: calls between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
 --
+-- Guarantees  Each call once: an hour is read from the sums or from the ledger, never from both.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.calls_by_hour(since timestamptz, until timestamptz)
 RETURNS TABLE (hour timestamptz, client_id varchar, function_name varchar, calls bigint, made bigint)
@@ -382,6 +384,7 @@ GRANT EXECUTE ON FUNCTION platform.cancel_waiting(text, text) TO geomill_api;
 
 -- platform.catalogue_version: the version of pgstac that is installed; NULL where there is none.
 --
+-- Guarantees  Raises nothing where the catalogue is away.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.catalogue_version()
 RETURNS text
@@ -826,6 +829,7 @@ $$;
 
 -- platform.delivery_of_task: the delivery that a running attempt is about; NULL where its job is superseded.
 --
+-- Guarantees  Until the end of the transaction no other changes that delivery (platform.lock_delivery).
 -- Locks       request row.
 -- Errors      GM409 stale attempt.
 CREATE OR REPLACE FUNCTION platform.delivery_of_task(task_id bigint, attempt integer)
@@ -1074,6 +1078,7 @@ $$;
 --
 -- internal looks, trusted asks for work besides, admin takes back besides what was published.
 --
+-- Guarantees  Every function that a client may call, once; a key reaches no other.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.endpoint_levels()
 RETURNS TABLE (endpoint text, access_level text)
@@ -1089,6 +1094,7 @@ $$;
 
 -- platform.endpoint_of: host and port of a callback_url, which its circuit is about.
 --
+-- Guarantees  Lower case, at most 300 characters, without scheme, path and query; NULL for what does not begin as a URL does.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.endpoint_of(callback_url text)
 RETURNS text
@@ -1139,6 +1145,7 @@ GRANT EXECUTE ON FUNCTION platform.equal_requests(bigint, integer, text, text) T
 --
 -- Of each request what it shows now; and revisions that read the file in the last 90 days and show it no more (endpoints NULL).
 --
+-- Guarantees  Nothing of another client's, whatever it was made from. At most limit_rows.
 -- Locks       none.
 -- Errors      GM401 no active client · GM422 not 64 hex digits, limit_rows not from 1 to 1000.
 -- SECURITY DEFINER: clients have no right on any table; row-level security binds the API role to the caller's rows.
@@ -1557,6 +1564,7 @@ GRANT EXECUTE ON FUNCTION platform.infer_request_type(text) TO geomill_api;
 
 -- platform.is_waiting: whether a request waits for its turn at its table: it is open, and its first job is not submitted yet.
 --
+-- Guarantees  False from the commit on that submits its first job; false for what has no table or no job to come.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.is_waiting(request platform.requests)
 RETURNS boolean
@@ -1768,6 +1776,7 @@ $$;
 
 -- platform.keep_notify_token: a client's token, made when it is first asked for.
 --
+-- Guarantees  One token for a client: of two that ask first at once both get the same.
 -- Locks       client row, the first time.
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the API role may not change clients.
@@ -1822,6 +1831,7 @@ $$;
 --
 -- state: active, rotated (works until it expires), expired or revoked. No secret is in the answer, nor anywhere else.
 --
+-- Guarantees  Revoked and expired keys, too.
 -- Locks       none.
 -- SECURITY DEFINER: administrators may not read every table.
 CREATE OR REPLACE FUNCTION platform.list_api_keys(INOUT client_id text DEFAULT NULL,
@@ -1848,6 +1858,7 @@ GRANT EXECUTE ON FUNCTION platform.list_api_keys(text) TO geomill_admin;
 --
 -- status is what to list (NULL: all), and a column of the answer. next_attempt_at is NULL where none is waited for.
 --
+-- Guarantees  At most limit_rows. No secret, and nothing of the payload.
 -- Locks       none.
 -- Errors      GM422 unknown status, limit_rows not from 1 to 1000.
 -- SECURITY DEFINER: administrators may not read every table.
@@ -1935,6 +1946,7 @@ GRANT EXECUTE ON FUNCTION platform.list_requests(text, integer, timestamptz) TO 
 --
 -- The request's row is the lock, because whoever ends the request again holds that already.
 --
+-- Guarantees  Until the end of the transaction; where there is no such delivery, nothing is locked.
 -- Locks       request row.
 CREATE OR REPLACE FUNCTION platform.lock_delivery(delivery_id bigint)
 RETURNS void
@@ -1951,6 +1963,7 @@ $$;
 --
 -- gm_, twelve hex digits to recognise it by, and a secret of 244 random bits.
 --
+-- Guarantees  The secret is kept nowhere: its SHA-256 is in the key's row.
 -- Locks       client row (key share).
 CREATE OR REPLACE FUNCTION platform.make_api_key(
     client_id text, access_level text, allowed_endpoints jsonb, expires_at timestamptz, OUT api_key text, OUT key platform.api_keys
@@ -1974,6 +1987,7 @@ $$;
 --
 -- A request that has started another revision since keeps the callback_status of that one. error NULL leaves the last one.
 --
+-- Guarantees  Row and callback_status change together; repeatable.
 -- Locks       request row, delivery row.
 CREATE OR REPLACE FUNCTION platform.mark_delivery(delivery_id bigint, status platform.delivery_status, error text)
 RETURNS void
@@ -2368,6 +2382,7 @@ $$;
 
 -- platform.outcomes_by_hour: what ended between two moments, by hour: sums of the hours that the janitor has added up, and the ledger since.
 --
+-- Guarantees  Each outcome once: an hour is read from the sums or from the ledger, never from both.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.outcomes_by_hour(since timestamptz, until timestamptz)
 RETURNS SETOF platform.outcome_hours
@@ -2716,6 +2731,7 @@ $$;
 
 -- platform.refuse_over_limit: the one refusal of a client that is over a limit of its configuration.
 --
+-- Guarantees  Never returns. Says the limit and what it is, and nothing of other clients.
 -- Locks       none.
 -- Errors      GM429.
 CREATE OR REPLACE FUNCTION platform.refuse_over_limit(code text, setting text, allowed bigint, remediation text)
@@ -2735,6 +2751,7 @@ $$;
 -- or the frequent ones alone, and the others come as arguments.
 --
 -- Arguments   the column; then the transitions allowed beside those of WHEN, as old>new.
+-- Guarantees  Where it returns, the column stayed as it was, or an argument allows the change; else the statement fails.
 -- Locks       none.
 -- Errors      GM409 where neither allows it.
 CREATE OR REPLACE FUNCTION platform.refuse_transition()
@@ -2950,6 +2967,7 @@ GRANT EXECUTE ON FUNCTION platform.require_client() TO geomill_api;
 
 -- platform.require_ended: refuse to unpublish a request that is running.
 --
+-- Guarantees  Returns for a request that is not open. The row is the caller's copy: nothing keeps it so.
 -- Locks       none.
 -- Errors      GM409.
 CREATE OR REPLACE FUNCTION platform.require_ended(request platform.requests)
@@ -2970,6 +2988,7 @@ GRANT EXECUTE ON FUNCTION platform.require_ended(platform.requests) TO geomill_a
 
 -- platform.require_key: an API key, locked, for an administrator who changes it.
 --
+-- Guarantees  The row as it is now; nobody else changes it before the transaction's end.
 -- Locks       key row.
 -- Errors      GM404.
 CREATE OR REPLACE FUNCTION platform.require_key(key_id bigint)
@@ -2991,6 +3010,7 @@ $$;
 
 -- platform.require_known_client: refuse to go on where an administrator names a client that does not exist.
 --
+-- Guarantees  Returns only where the client was there; nothing keeps it there.
 -- Locks       none.
 -- Errors      GM404.
 CREATE OR REPLACE FUNCTION platform.require_known_client(client_id text)
@@ -3009,6 +3029,7 @@ $$;
 
 -- platform.require_limit: refuse a page size that no list serves.
 --
+-- Guarantees  Returns for 1 to 1000, and for nothing else; NULL is refused.
 -- Locks       none.
 -- Errors      GM422.
 CREATE OR REPLACE FUNCTION platform.require_limit(limit_rows integer)
@@ -3031,6 +3052,8 @@ GRANT EXECUTE ON FUNCTION platform.require_limit(integer) TO geomill_api;
 -- Where processing_config.previous_version_id says which version the new one follows, that must be the newest of the resource that is
 -- under way or published; of two that follow the same version one is refused, however close they come.
 --
+-- Guarantees  Of two that follow the same version at once one passes. Those that name none run beside each other, and wait for a
+--             check under way.
 -- Locks       resource (advisory; shared where nothing is to be checked), before the new request's row.
 -- Errors      GM409.
 CREATE OR REPLACE FUNCTION platform.require_previous_version(wanted platform.requests)
@@ -3159,6 +3182,7 @@ GRANT EXECUTE ON FUNCTION platform.require_request(platform.clients, text) TO ge
 --
 -- A table goes as a whole with the request that made it. What others appended goes with them, before.
 --
+-- Guarantees  Where it returns, the table is not the request's, or nobody else has committed a claim to rows in it.
 -- Locks       none.
 -- Errors      GM409.
 CREATE OR REPLACE FUNCTION platform.require_unshared(request platform.requests)
@@ -3293,6 +3317,8 @@ GRANT EXECUTE ON FUNCTION platform.retry_request(text) TO geomill_client, geomil
 -- A job's result is an object: endpoints and stac_metadata (a later job's count), warnings (collected), anything else is
 -- metadata. A job that ended with errors adds a warning that counts them and shows the first.
 --
+-- Guarantees  No column is NULL but stac_metadata, which no job may have reported. What a worker reports in another shape than an
+--             object is left out, and fails nothing.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.revision_result(
     request_id text, revision integer, OUT endpoints jsonb, OUT stac_metadata jsonb, OUT warnings jsonb, OUT metadata jsonb
@@ -3567,6 +3593,7 @@ GRANT EXECUTE ON FUNCTION platform.sharers(text, text, text) TO geomill_api;
 --
 -- Of items those that are kept and those of the catalogue. The size is known where the item says it.
 --
+-- Guarantees  Each href once for a request and size. Tables are no files.
 -- Locks       none.
 -- SECURITY DEFINER: the worker has no right on any table of platform.
 CREATE OR REPLACE FUNCTION platform.shown_files()
@@ -3590,6 +3617,7 @@ GRANT EXECUTE ON FUNCTION platform.shown_files() TO geomill_worker;
 
 -- platform.shown_key: the key that a gateway has shown in this transaction; NULL where none was, or where it was revoked since.
 --
+-- Guarantees  Never a key that another transaction has shown, whatever session or number the two share.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.shown_key()
 RETURNS platform.api_keys
@@ -4437,6 +4465,7 @@ GRANT EXECUTE ON FUNCTION platform.submit_requests(jsonb) TO geomill_client, geo
 --
 -- With for_request it is the request's own, which learns of its end; with NULL it is nobody's, as the discarding of leftovers.
 --
+-- Guarantees  Asked again in the same way it is the same job. No job of a later revision is among those whose tables go.
 -- Locks       none of its own.
 -- Errors      GM422 its parameters are refused.
 CREATE OR REPLACE FUNCTION platform.submit_unpublish(request platform.requests, revision integer, for_request text)
@@ -4461,6 +4490,7 @@ $$;
 
 -- platform.sum_outcomes: the ledger between two moments, added up by hour, client and type of request.
 --
+-- Guarantees  Each outcome in one row; hours in which nothing ended have none. The hour is UTC's.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.sum_outcomes(since timestamptz, until timestamptz)
 RETURNS SETOF platform.outcome_hours
@@ -4505,6 +4535,7 @@ GRANT EXECUTE ON FUNCTION platform.table_holder(text) TO geomill_api;
 
 -- platform.table_writer: the request that has the turn at a table of geo: it has a job, or is being taken back; NULL for none.
 --
+-- Guarantees  At most one: of several the one that began first.
 -- Locks       none; whoever acts upon the answer holds the table's row of geo_tables.
 CREATE OR REPLACE FUNCTION platform.table_writer(table_name text)
 RETURNS text
@@ -4586,6 +4617,7 @@ GRANT EXECUTE ON FUNCTION platform.text_problem(text, text, integer, boolean) TO
 -- An endpoint whose last five calls failed rests: half a minute, doubling up to ten. After that one call tries it, for which it
 -- rests two minutes more, so that no other worker waits for it meanwhile; if that goes through, all follow.
 --
+-- Guarantees  Of several that ask at once when it has rested, one gets NULL. Waits for nobody.
 -- Locks       endpoint row (SKIP LOCKED).
 CREATE OR REPLACE FUNCTION platform.try_endpoint(client_id text, endpoint text)
 RETURNS timestamptz
@@ -4743,6 +4775,7 @@ $$;
 
 -- platform.unpublish_job: the job that takes back a revision of a request; NULL where none was started.
 --
+-- Guarantees  Of several the last.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.unpublish_job(request_id text, revision integer)
 RETURNS app.jobs
@@ -4904,6 +4937,7 @@ GRANT EXECUTE ON FUNCTION platform.use_artefacts(bigint, integer, text, text, te
 
 -- platform.warning: something the client should know that stands in nobody's way.
 --
+-- Guarantees  The same three keys always.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.warning(code text, message text, remediation text)
 RETURNS jsonb
@@ -4944,6 +4978,7 @@ $$;
 
 -- platform.webhook_payload: what a client is told when its request ends.
 --
+-- Guarantees  The same keys always. Nothing of the configuration, and no secret.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.webhook_payload(request platform.requests)
 RETURNS jsonb

@@ -116,3 +116,9 @@ GRANT EXECUTE ON FUNCTION app.f(integer) TO geomill_admin, geomill_worker;"""
     assert function.labelled == {"Guarantees": "One, and two.", "Errors": "none."}
     assert (function.call, function.returns) == ("app.f(x integer)", "void")
     assert function.callers == ("geomill_admin", "geomill_worker")
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "db" / "functions").rglob("*.sql.j2")), ids=lambda path: path.name.split(".")[0])
+def test_every_head_says_what_is_guaranteed_and_locked(path: Path) -> None:
+    head = path.read_text().partition("CREATE ")[0]
+    assert [label for label in ("Guarantees", "Locks") if re.search(rf"^-- {label} +\S", head, re.MULTILINE)] == ["Guarantees", "Locks"]
