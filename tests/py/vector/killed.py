@@ -25,7 +25,7 @@ def work_until(mill: Mill, statement: int) -> bool:
         assert os.WEXITSTATUS(status) == 0, "the worker failed"
         return True
     assert os.WTERMSIG(status) == signal.SIGKILL
-    _take_back(mill)
+    take_back(mill)
     return False
 
 
@@ -53,7 +53,7 @@ def _work_and_die(mill: Mill, statement: int) -> None:
     os._exit(0)
 
 
-def _take_back(mill: Mill) -> None:
+def take_back(mill: Mill) -> None:
     """What the janitor does a minute after a worker fell silent; a task may be tried as often as there are statements."""
     mill.superuser.execute("UPDATE app.job_stages SET max_attempts = 100 WHERE max_attempts < 100")
     mill.superuser.execute("UPDATE app.workers SET last_beat = last_beat - interval '5 minutes' WHERE worker_id = %s", (mill.worker_id,))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from codegen.messages.vector import PlannedColumn, SourceReport, VectorReport
 from tests.py.support import s3
 from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Ingested, Mill
-from tests.py.vector.killed import work_until
+from tests.py.vector.killed import take_back, work_until
 from tests.py.vector.test_round_trip import COMPARED, require_equal
 from workers import consistency, object_store, stac
 from workers.errors import TaskCancelled, TaskError
@@ -209,6 +211,28 @@ def test_killed_at_each_statement_there_is_one_file(mill: Mill, table: str) -> N
     assert len(checksums) == 1, "each attempt makes the same file"
     assert files(mill, request_id) == [f"r1/{mill.status(request_id)['stac_metadata']['id']}.gpkg"]
     assert found(mill) == []
+
+
+def test_killed_in_the_middle_of_the_file(mill: Mill, table: str) -> None:
+    request_id = mill.submit(points(mill, 50), table_name=table, download="gpkg")
+    mill.work(3)
+    mill.worker_id = f"test-{uuid.uuid4().hex}"
+    child = os.fork()
+    if child == 0:
+        made = geopackage._batch
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(geopackage, "BATCH_ROWS", 10)
+            patch.setattr(geopackage, "_batch", lambda rows, schema: made(rows, schema) if rows[0][0] < 30 else os.kill(os.getpid(), 9))
+            mill.work()
+        os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    [half, *_] = files(mill, request_id)
+    assert half.startswith("r1/.attempt-")
+    take_back(mill)
+    mill.worker_id = f"test-{uuid.uuid4().hex}"
+    mill.work()
+    assert files(mill, request_id) == [f"r1/{mill.status(request_id)['stac_metadata']['id']}.gpkg"]
+    assert pyogrio.read_info(file_of(mill.status(request_id)))["features"] == 50
 
 
 def test_an_item_is_not_published_once_its_file_is_gone(mill: Mill, table: str) -> None:
