@@ -1,8 +1,9 @@
 """Rows into a table: COPY into staging, then one set-based INSERT … SELECT that parses, repairs, transforms and sorts out.
 
 The geometry travels as WKB in a bytea, because COPY into a geometry column accepts what later reads choke on. The statement
-is written for good rows. Where a row makes it fail, it is undone, each row is tried alone by geo.geometry_problem, which
-traps, and the statement runs again without those that cannot be used.
+is written for good rows; what a geometry needs that is not plain, geo.settle_geometry does. Where a row makes it fail, it is
+undone, each row is tried alone by geo.geometry_problem, which traps, and the statement runs again without those that cannot be
+used.
 
 Guarantees: read = inserted + rejected; everything in the caller's transaction; temporary tables go with it.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -33,8 +34,6 @@ REJECTED_ROWS = sql.SQL("""
 """).format(rejected=REJECTED, batch=BATCH)
 """The rows that `insert` and `reject` set aside, with their attributes."""
 
-# About a centimetre: coordinates that were rounded on their way lie this far out.
-TOLERANCE = 1e-7
 _PAGE = 500
 _LONGEST_PROPERTIES = 64 * 1024
 
@@ -181,81 +180,33 @@ _PROBLEMS = sql.SQL("""
      WHERE p.code IS NOT NULL AND NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
 """).format(rejected=REJECTED, batch=BATCH)
 
-# A box is worth keeping: each function that asks for one side of a geometry looks at all of it.
-_TURNED = """
-    coalesce(NOT (public.ST_XMin(b."BOX_OF_T") >= -180 - {tolerance} AND public.ST_XMax(b."BOX_OF_T") <= 180 + {tolerance})
-             OR (public.ST_XMax(b."BOX_OF_T") - public.ST_XMin(b."BOX_OF_T") > 180 AND {crosses}), false)
-"""
-_INSIDE_DEGREES = """
-    public.ST_XMin(p."BOX") >= -180 - {tolerance} AND public.ST_XMax(p."BOX") <= 180 + {tolerance}
-    AND public.ST_YMin(p."BOX") >= -90 - {tolerance} AND public.ST_YMax(p."BOX") <= 90 + {tolerance}
+# A box is worth keeping: each function that asks for one side of a geometry looks at all of it. What has none (nothing there, or
+# empty) is not plain.
+_PLAIN_DEGREES = """
+    public.ST_XMin(p."BOX") >= -180 AND public.ST_XMax(p."BOX") <= 180 AND public.ST_YMin(p."BOX") >= -90 AND public.ST_YMax(p."BOX") <= 90
+    AND public.ST_XMax(p."BOX") - public.ST_XMin(p."BOX") <= 180
 """
 # NaN is more than infinity.
-_INSIDE_A_PLANE = """
+_PLAIN_PLANE = """
     public.ST_XMin(p."BOX") > '-infinity' AND public.ST_XMax(p."BOX") < 'infinity'
     AND public.ST_YMin(p."BOX") > '-infinity' AND public.ST_YMax(p."BOX") < 'infinity'
 """
 
-# Each step names what the next one needs more than once: P parsed, T in the table's CRS, G on this side of the antimeridian,
-# FIXED repaired, SHAPED of the column's type. OFFSET 0 keeps the planner from merging the steps, which would repeat their work.
+# Each step names what the next one needs more than once: PLACED in the table's CRS, BOX, whether it is PLAIN (valid, of the column's
+# type, within bounds), what becomes of it where it is not. OFFSET 0 keeps the planner from merging the steps, which would repeat
+# their work.
 _INSERT = """
-    WITH parsed AS (
-        SELECT b.*, public.ST_GeomFromWKB(b."WKB", {srid}) AS "P"
-          FROM {batch} AS b
-         WHERE NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
-        OFFSET 0
-    ), placed AS (
-        SELECT p.*, {in_target} AS "T" FROM parsed AS p OFFSET 0
-    ), boxed AS (
-        SELECT p.*, public.Box3D(p."T") AS "BOX_OF_T" FROM placed AS p OFFSET 0
-    ), turned AS (
-        SELECT b.*, {turned} AS "TURNED" FROM boxed AS b OFFSET 0
-    ), wrapped AS (
-        SELECT t.*, CASE WHEN t."TURNED" THEN geo.wrap_longitude(t."T") ELSE t."T" END AS "G" FROM turned AS t OFFSET 0
-    ), boxed_again AS (
-        SELECT w.*, CASE WHEN w."TURNED" THEN public.Box3D(w."G") ELSE w."BOX_OF_T" END AS "BOX" FROM wrapped AS w OFFSET 0
-    ), looked_at AS (
-        SELECT p.*, p."G" IS NULL OR public.ST_IsEmpty(p."G") AS "NONE", {inside} AS "INSIDE"
-          FROM boxed_again AS p
-        OFFSET 0
-    ), judged AS (
-        SELECT l.*, l."NONE" OR NOT l."INSIDE" OR public.ST_IsValid(l."G") AS "VALID" FROM looked_at AS l OFFSET 0
-    ), fixed AS (
-        SELECT j.*, CASE
-                   WHEN j."NONE" OR NOT j."INSIDE" THEN NULL
-                   WHEN j."VALID" THEN {simplest}
-                   -- Making it valid would leave out the position, and guess at the shape.
-                   WHEN public.ST_IsValidReason(j."G") LIKE 'Invalid Coordinate%%' THEN NULL
-                   WHEN public.GeometryType(j."G") = 'GEOMETRYCOLLECTION' THEN public.ST_CollectionHomogenize(public.ST_MakeValid(j."G"))
-                   ELSE public.ST_CollectionExtract(public.ST_MakeValid(j."G"), public.ST_Dimension(j."G") + 1)
-               END AS "FIXED"
-          FROM judged AS j
-        OFFSET 0
-    ), cast_to_type AS (
-        SELECT f.*, {shaped} AS "SHAPED" FROM fixed AS f OFFSET 0
-    ), coded AS (
-        SELECT c.*, CASE
-                   WHEN c."NONE" THEN NULL
-                   WHEN NOT c."INSIDE" THEN 'GEOMETRY_OUT_OF_RANGE'
-                   WHEN c."FIXED" IS NULL OR public.ST_IsEmpty(c."FIXED") THEN 'GEOMETRY_NOT_REPAIRABLE'
-                   WHEN {base} <> 'GEOMETRY' AND public.GeometryType(c."SHAPED") <> {base} THEN 'GEOMETRY_TYPE_MISMATCH'
-               END AS "CODE"
-          FROM cast_to_type AS c
-        OFFSET 0
-    ), shaped AS MATERIALIZED (
-        SELECT {attributes} c."ROW", NOT c."VALID" AS "REPAIRED", c."NONE", c."CODE",
-               c."TURNED" AND (public.ST_XMin(c."BOX") <> public.ST_XMin(c."BOX_OF_T")
-                               OR public.ST_NPoints(c."G") <> public.ST_NPoints(c."T")) AS "WRAPPED", {long_edge} AS "LONG_EDGE",
-               CASE WHEN NOT c."NONE" AND c."CODE" IS NULL THEN {wound} END AS "SHAPED",
-               CASE c."CODE"
-                   WHEN 'GEOMETRY_OUT_OF_RANGE' THEN format('it spans longitude %%s to %%s and latitude %%s to %%s',
-                       public.ST_XMin(c."G"), public.ST_XMax(c."G"), public.ST_YMin(c."G"), public.ST_YMax(c."G"))
-                   WHEN 'GEOMETRY_NOT_REPAIRABLE' THEN format('it is invalid, and nothing is left once it is repaired: %%s (%%s)',
-                       public.ST_IsValidReason(c."G"), public.Box2D(c."G"))
-                   WHEN 'GEOMETRY_TYPE_MISMATCH' THEN format('it is a %%s, and the table holds %%s (%%s)',
-                       public.GeometryType(c."FIXED"), {base}, public.Box2D(c."G"))
-               END AS "REASON"
-          FROM coded AS c
+    WITH shaped AS MATERIALIZED (
+        SELECT {attributes} j."ROW", CASE WHEN j."PLAIN" THEN {plainly} ELSE {settled} END AS "SHAPED",
+               (j."SETTLED").code AS "CODE", (j."SETTLED").reason AS "REASON", (j."SETTLED").repaired AS "REPAIRED",
+               (j."SETTLED").missing AS "NONE", (j."SETTLED").wrapped AS "WRAPPED", (j."SETTLED").long_edge AS "LONG_EDGE"
+          FROM (SELECT j.*, CASE WHEN NOT j."PLAIN" THEN geo.settle_geometry(j."PLACED", {base}, {in_degrees}, {crosses}) END AS "SETTLED"
+                  FROM (SELECT p.*, coalesce({plain} AND public.ST_IsValid(p."PLACED"), false) AS "PLAIN"
+                          FROM (SELECT p.*, public.Box3D(p."PLACED") AS "BOX"
+                                  FROM (SELECT b.*, {placed} AS "PLACED" FROM {parsed} AS b OFFSET 0) AS p
+                                OFFSET 0) AS p
+                        OFFSET 0) AS j
+                OFFSET 0) AS j
     ), loaded AS (
         INSERT INTO {table} ({names}) SELECT {values} FROM shaped AS s WHERE s."CODE" IS NULL
     ), rejected AS (
@@ -266,36 +217,40 @@ _INSERT = """
            count(*) FILTER (WHERE "CODE" IS NULL AND "LONG_EDGE")
       FROM shaped
 """
+_PARSED = """
+    (SELECT b.*, public.ST_GeomFromWKB(b."WKB", {srid}) AS "PARSED"
+       FROM {batch} AS b
+      WHERE NOT EXISTS (SELECT FROM {rejected} AS x WHERE x."ROW" = b."ROW")
+     OFFSET 0)
+"""
+_LINEAR = """
+    CASE WHEN public.GeometryType(b."PARSED") IN ('CIRCULARSTRING', 'COMPOUNDCURVE', 'CURVEPOLYGON', 'MULTICURVE', 'MULTISURFACE')
+              OR public.ST_HasArc(b."PARSED")
+         THEN public.ST_CurveToLine(b."PARSED") ELSE b."PARSED" END
+"""
+_TYPED = 'public.GeometryType(p."PLACED") IN ({base}, {single}) AND '
+# Outer rings against the clock, as GeoJSON and most readers have them.
+_WOUND = 'CASE WHEN public.ST_IsPolygonCCW(j."PLACED") THEN j."PLACED" ELSE public.ST_ForcePolygonCCW(j."PLACED") END'
 
 
 def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Composed:
     """One statement: shape every row, insert the usable ones, set the others aside, count."""
-    parsed = sql.SQL('p."P"')
-    if linearise:
-        parsed = sql.SQL(
-            """CASE WHEN public.GeometryType(p."P") IN ('CIRCULARSTRING', 'COMPOUNDCURVE', 'CURVEPOLYGON', 'MULTICURVE', 'MULTISURFACE')
-                      OR public.ST_HasArc(p."P") THEN public.ST_CurveToLine(p."P") ELSE p."P" END"""
-        )
     row, names = ["ROW"] if target.keeps_row else [], [column.name for column in target.columns]
-    flat = sql.SQL("public.ST_Force3DZ({})" if target.has_z else "public.ST_Force2D({})").format(parsed)
+    flat = sql.SQL("public.ST_Force3DZ({})" if target.has_z else "public.ST_Force2D({})")
+    base = sql.Literal(target.base)
+    plain: sql.Composable = sql.SQL(_PLAIN_DEGREES if target.crs.in_degrees else _PLAIN_PLANE)
+    if target.base != "GEOMETRY":
+        plain = sql.SQL(_TYPED).format(base=base, single=sql.Literal(target.base.removeprefix("MULTI"))) + plain
     return sql.SQL(_INSERT).format(
-        attributes=sql.SQL("").join(sql.SQL("c.{}, ").format(sql.Identifier(column.name)) for column in target.columns),
-        base=sql.Literal(target.base),
-        shaped=sql.SQL("public.ST_Force3DZ({})" if target.has_z else "{}").format(sql.SQL(_shaped(target.base))),
-        simplest=sql.SQL(
-            'j."G"'
-            if target.base == "GEOMETRY"
-            else """CASE WHEN public.GeometryType(j."G") = 'GEOMETRYCOLLECTION' THEN public.ST_CollectionHomogenize(j."G") ELSE j."G" END"""
-        ),
-        in_target=_in_target(flat, crs, target.crs),
-        turned=_turned(crs, target),
-        inside=sql.SQL(_INSIDE_DEGREES).format(tolerance=sql.Literal(TOLERANCE)) if target.crs.in_degrees else sql.SQL(_INSIDE_A_PLANE),
-        long_edge=sql.SQL(
-            'public.ST_XMax(c."BOX") - public.ST_XMin(c."BOX") > 180 AND geo.has_long_edge(c."G")' if target.crs.in_degrees else "false"
-        ),
-        wound=sql.SQL(_wound(target.base)),
-        srid=sql.Literal(crs.srid or 0),
-        batch=BATCH,
+        attributes=sql.SQL("").join(sql.SQL("j.{}, ").format(sql.Identifier(column.name)) for column in target.columns),
+        plainly=_plainly(target.base),
+        settled=sql.SQL("public.ST_Force3DZ({})" if target.has_z else "{}").format(sql.SQL('(j."SETTLED").shape')),
+        base=base,
+        in_degrees=sql.Literal(target.crs.in_degrees),
+        crosses=sql.Literal(crs.crosses),
+        plain=plain,
+        placed=_in_target(flat.format(sql.SQL(_LINEAR if linearise else 'b."PARSED"')), crs, target.crs),
+        parsed=sql.SQL(_PARSED).format(srid=sql.Literal(crs.srid or 0), batch=BATCH, rejected=REJECTED),
         rejected=REJECTED,
         table=sql.Identifier(target.schema, target.table),
         names=sql.SQL(", ").join(map(sql.Identifier, [*target.constants, target.geometry_column, *row, *names])),
@@ -309,24 +264,7 @@ def _insert_statement(target: Target, crs: From, *, linearise: bool) -> sql.Comp
     )
 
 
-def _turned(crs: From, target: Target) -> sql.Composable:
-    """Whether a geometry lies beyond the antimeridian, or was torn by it."""
-    if not target.crs.in_degrees:
-        return sql.SQL("false")
-    return sql.SQL(_TURNED).format(tolerance=sql.Literal(TOLERANCE), crosses=sql.Literal(crs.crosses))
-
-
-def _wound(base: str) -> LiteralString:
-    """The geometry with its outer rings against the clock, as GeoJSON and most readers have them."""
-    if "POINT" in base or "LINE" in base:
-        return 'c."SHAPED"'
-    return 'CASE WHEN public.ST_IsPolygonCCW(c."SHAPED") THEN c."SHAPED" ELSE public.ST_ForcePolygonCCW(c."SHAPED") END'
-
-
-def _shaped(base: str) -> LiteralString:
-    """A geometry as the column's type wants it: a multi of one, the one of a multi, or as it is."""
-    if base.startswith("MULTI"):
-        return 'public.ST_Multi(f."FIXED")'
-    if base == "GEOMETRY":
-        return 'f."FIXED"'
-    return 'CASE WHEN public.ST_NumGeometries(f."FIXED") = 1 THEN public.ST_GeometryN(f."FIXED", 1) ELSE f."FIXED" END'
+def _plainly(base: str) -> sql.Composable:
+    """A plain geometry as the column has it: wound, a multi of one."""
+    wound = sql.SQL('j."PLACED"' if "POINT" in base or "LINE" in base else _WOUND)
+    return sql.SQL("public.ST_Multi({})").format(wound) if base.startswith("MULTI") else wound

@@ -58,7 +58,7 @@ EXECUTES: Mapping[Role, str] = {
         platform.busy_requests platform.disagreements platform.mend_catalogue platform.shown_files
         app.stac_upsert_collection app.stac_upsert_items app.stac_withdraw app.stage_errors app.stage_results app.submit_job
         app.report_probe app.submit_job_with_options app.turn app.unschedule_job app.why app.worker_contract
-        geo.geometry_problem geo.has_long_edge geo.wrap_longitude
+        geo.geometry_problem geo.has_long_edge geo.settle_geometry geo.wrap_longitude
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
         platform.begin_delivery platform.begin_delivery_v2 platform.measured_revision platform.record_failed_call
         platform.record_rejects platform.recorded_rejects platform.reserve_layer_table

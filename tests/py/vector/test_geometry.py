@@ -190,6 +190,19 @@ def test_coordinates_that_are_no_numbers(mill: Mill) -> None:
     assert [row["code"] for row in mill.rejects(done.request_id)] == ["GEOMETRY_UNREADABLE"]
 
 
+def test_a_repair_that_raises_is_one_reject(mill: Mill) -> None:
+    path = mill.sources / "raises.gpkg"
+    bowtie = shapely.Polygon([(0, 0, 5), (1, 1, 5), (1, 0, 5), (0, 1, 5)])
+    with_nothing = shapely.GeometryCollection([bowtie, shapely.from_wkt("POINT Z EMPTY")])
+    values = np.array([shapely.to_wkb(one, flavor="iso") for one in (with_nothing, shapely.Point(1, 2, 3))], dtype=object)
+    pyogrio.raw.write(path, values, [np.array([1, 2])], ["n"], driver="GPKG", geometry_type="Unknown", crs="EPSG:4326")
+    done = mill.ingest(path, keep_z=True)
+    assert done.rows("n") == [{"n": 2}]
+    [reject] = mill.rejects(done.request_id)
+    assert (reject["code"], reject["properties"]) == ("GEOMETRY_NOT_REPAIRABLE", {"n": 1})
+    assert "mixed dimension" in reject["reason"]
+
+
 def test_rejects_show_where_they_are(mill: Mill) -> None:
     path = mill.sources / "where.gpkg"
     unclosed = struct.pack("<BIII", 1, 3, 1, 4) + struct.pack("<8d", 0, 0, 1, 0, 1, 1, 0, 1)
