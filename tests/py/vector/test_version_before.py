@@ -14,7 +14,9 @@ SOURCE = {
 COLUMNS = [{"name": "a", "type": "integer", "original": "A"}]
 
 
-@pytest.mark.parametrize("task_type", ["vector_inspect", "vector_load", "vector_publish", "stac_vector", "unpublish_withdraw"])
+@pytest.mark.parametrize(
+    "task_type", ["vector_inspect", "vector_load", "vector_publish", "stac_vector", "vector_catalogue", "unpublish_withdraw"]
+)
 def test_its_tasks_have_handlers(task_type: str) -> None:
     assert task_type in load_handlers()
 
