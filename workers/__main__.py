@@ -7,6 +7,7 @@ claimed · 128+n ended at once by a second signal n.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     options = Options(task_types, asked.max_batch, asked.until_idle)
+    # What has been imported stays: no child's collector goes through it again, nor copies its pages by that.
+    gc.collect()
+    gc.freeze()
     return Supervisor(_child(options, handlers, storage), asked.processes, restart_when_done=not options.until_idle).run()
 
 

@@ -9,10 +9,13 @@ one of them is a link or not what it should be.
 from __future__ import annotations
 
 import os
+import time
 import warnings as python_warnings
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +66,8 @@ _SETTINGS: dict[str, Any] = {
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{noext}",
     "PROJ_NETWORK": "OFF",
 }
+_TICK_NANOSECONDS = 2_000_000_000
+"""A folder may change twice at what is one time to its file system."""
 _ALONE: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 
 
@@ -110,7 +115,7 @@ def _opened(path: Path, name: str) -> Any:
     if driver is None:
         raise _not_a_raster(path, name)
     try:
-        if sidecars_are_harmless(path):
+        if _has_harmless_sidecars(path):
             return rasterio.open(path, driver=driver, sharing=False)
         with rasterio.Env(**_ALONE):
             return rasterio.open(path, driver=driver, sharing=False)
@@ -118,22 +123,32 @@ def _opened(path: Path, name: str) -> Any:
         raise corrupt(name, error) from error
 
 
-def sidecars_are_harmless(path: Path) -> bool:
-    """Whether what lies beside a raster under its name may be read with it."""
-    start = f"{path.stem}."
+def _has_harmless_sidecars(path: Path) -> bool:
+    """Whether something lies beside a raster under its name, and may be read with it."""
     try:
-        names = [name for name in os.listdir(path.parent) if name.startswith(start)]  # noqa: PTH208 (of thousands one or two are looked at)
+        names = _names_in(path.parent)
     except OSError:
         return False
-    for name in names:
-        if name == path.name:
-            continue
-        beside = path.with_name(name)
-        if beside.is_symlink():
-            return False
-        if beside.suffix.lower() in (".ovr", ".msk") and _signature(beside, _DRIVERS) != "GTiff":
-            return False
-    return True
+    # A slash is what follows a dot.
+    first, last = bisect_left(names, f"{path.stem}."), bisect_left(names, f"{path.stem}/")
+    beside = [path.with_name(name) for name in names[first:last] if name != path.name]
+    return bool(beside) and all(map(_is_harmless, beside))
+
+
+def _is_harmless(beside: Path) -> bool:
+    return not beside.is_symlink() and (beside.suffix.lower() not in (".ovr", ".msk") or _signature(beside, _DRIVERS) == "GTiff")
+
+
+def _names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted. That of a collection is listed once, not once for each of its thousands."""
+    changed = folder.stat().st_mtime_ns
+    settled = time.time_ns() - changed > _TICK_NANOSECONDS
+    return _listed(folder, changed) if settled else _listed.__wrapped__(folder, changed)
+
+
+@lru_cache(maxsize=2)
+def _listed(folder: Path, _changed: int) -> list[str]:
+    return sorted(os.listdir(folder))  # noqa: PTH208 (names are all that is wanted)
 
 
 def corrupt(name: str, error: Exception) -> TaskError:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -198,6 +201,33 @@ def test_a_mask_beside_the_file_counts(make_raster: MakeRaster) -> None:
         path = make_raster(ramp(), then=lambda dataset: dataset.write_mask(np.zeros((40, 30), "uint8")))
     assert path.with_name("made.tif.msk").exists()
     assert refusal(path).detail.code == "RASTER_ALL_NODATA"
+
+
+def rest(folder: Path) -> None:
+    """As if nothing had come to a folder, or left it, for an hour."""
+    an_hour_ago = time.time() - 3600
+    os.utime(folder, (an_hour_ago, an_hour_ago))
+
+
+def test_a_mask_that_comes_later_counts(folder: Path, make_raster: MakeRaster) -> None:
+    path = make_raster(ramp())
+    rest(folder)
+    assert not report_on(path).masked
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(np.where(ramp() < 9, 0, 255).astype("uint8"))
+    assert report_on(path).masked
+    rest(folder)
+    assert report_on(path).masked
+
+
+def test_a_folder_at_rest_is_listed_once(folder: Path, make_raster: MakeRaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [make_raster(ramp(), f"tile_{index}.tif") for index in range(5)]
+    rest(folder)
+    listing = Mock(side_effect=os.listdir)
+    monkeypatch.setattr(os, "listdir", listing)
+    for path in paths:
+        report_on(path)
+    listing.assert_called_once_with(folder)
 
 
 def test_band_names_must_fit(make_raster: MakeRaster) -> None:
