@@ -236,7 +236,6 @@ class Task(Table):
         schema="app", name="tasks", fillfactor=50,
         storage={"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_vacuum_cost_delay": "0"},
         indexes=[
-            Index(("task_id",), where="attempt = 0 AND run_at IS NULL", name="idx_tasks_fresh"),
             Index(("task_type", "run_at"), where="run_at IS NOT NULL", name="idx_tasks_due"),
         ],
         only_these_indexes=HOT, no_column_checks=UNCHECKED, grants={"geomill_admin": ("SELECT",)},

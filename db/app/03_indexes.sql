@@ -18,7 +18,6 @@ CREATE INDEX idx_slots_free ON app.slots (cap_id) WHERE task_id IS NULL;
 CREATE INDEX idx_slots_surplus ON app.slots (cap_id) WHERE is_surplus;
 CREATE INDEX idx_capped_stages_caps ON app.capped_stages USING gin (caps);
 CREATE INDEX idx_capped_stages_rank_stage_id ON app.capped_stages (rank, stage_id);
-CREATE INDEX idx_tasks_fresh ON app.tasks (task_id) WHERE attempt = 0 AND run_at IS NULL;
 CREATE INDEX idx_tasks_due ON app.tasks (task_type, run_at) WHERE run_at IS NOT NULL;
 CREATE INDEX idx_task_errors_created_at ON app.task_errors (created_at DESC);
 CREATE INDEX idx_paused_task_types_created_at ON app.paused_task_types (created_at);

@@ -4933,9 +4933,7 @@ BEGIN
     -- No fresh task lies at or below `low`, and whatever lies more than a window above it is fresh, or held, or was claimed while
     -- thousands of others were just being claimed.
     low := coalesce((SELECT r.low FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id),
-                    (SELECT t.task_id - 1 FROM app.tasks AS t
-                      WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id BETWEEN base AND this.last_task_id
-                      ORDER BY t.task_id LIMIT 1), this.last_task_id);
+                    (SELECT p.low FROM app.parked_stages AS p WHERE p.stage_id = this.stage_id), this.last_task_id);
     edge := least(low + small, this.last_task_id);
     SELECT count(*) INTO fresh FROM app.tasks AS t
      WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > low AND t.task_id <= edge;
@@ -5376,8 +5374,8 @@ $$;
 --
 -- A turn comes here where it could not claim beside its report: that one was not the ordinary report, or its stage had to be
 -- settled first. A claim costs the same with 1k and 1M waiting, and while an old transaction is open: it walks `ready_stages` by
--- rank from the floor, and enters each stage's key range above `low`, below which no fresh task lies; so it never wades through
--- the dead prefix of the index. A stage's tasks commit together, so no late commit can land below its `low`.
+-- rank from the floor, and enters each stage's key range above `low`, below which no fresh task lies; so it wades through no more
+-- than what was claimed since `low` was moved. A stage's tasks commit together, so no late commit can land below its `low`.
 --
 -- Guarantees  The tasks in ascending order, each with its attempt, and their stages. Never waits: what another claim has locked is
 --             skipped. Each task taken has a higher attempt than ever before.
@@ -5438,7 +5436,7 @@ BEGIN
                 PERFORM app.rotate_stage(first.stage_id, this_moment);
             END IF;
             -- Enough, and neither the stage's end nor far above its low: nothing is left to do.
-            IF task_ids[max_tasks] < first.high AND task_ids[max_tasks] - first.low <= least(500 + 40 * max_tasks, 2500) THEN
+            IF task_ids[max_tasks] < first.high AND task_ids[max_tasks] - first.low <= least(100 + 20 * max_tasks, 2500) THEN
                 RETURN;
             END IF;
         END IF;
@@ -5522,12 +5520,13 @@ BEGIN
                      ORDER BY o.rank, o.stage_id LIMIT CASE WHEN cardinality(tidy_ready_stages.claimed) = 0 THEN 64 ELSE 8 END))
            FOR UPDATE SKIP LOCKED
     LOOP
-        SELECT min(t.task_id) INTO lowest FROM app.tasks AS t
-         WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > lagging.low AND t.task_id <= lagging.high;
+        SELECT t.task_id INTO lowest FROM app.tasks AS t
+         WHERE t.status = 'pending'::app.task_status AND t.run_at IS NULL AND t.attempt = 0 AND t.task_id > lagging.low AND t.task_id <= lagging.high
+         ORDER BY t.task_id LIMIT 1;
         IF lowest IS NULL THEN
             PERFORM app.drop_ready_stage(lagging.stage_id);
             dropped := dropped + 1;
-        ELSIF lowest - 1 > lagging.low + 250 THEN
+        ELSIF lowest - 1 > lagging.low + 50 THEN
             UPDATE app.ready_stages AS r SET low = lowest - 1 WHERE r.stage_id = lagging.stage_id;
         END IF;
     END LOOP;
@@ -5611,6 +5610,7 @@ DECLARE
     attempts integer[] := '{}';
     common_attempt integer;
     only_stage bigint;
+    is_gapless boolean;
     has_more boolean := false;
     is_ordinary boolean;
     is_locked boolean;
@@ -5622,6 +5622,7 @@ DECLARE
     first_rank bigint;
     low bigint;
     high bigint;
+    start bigint;
     ids bigint[] := '{}';
     numbers integer[] := '{}';
     taken record;
@@ -5647,8 +5648,10 @@ BEGIN
         IF has_more OR cardinality(reported) <> jsonb_array_length(turn.finished) OR cardinality(attempts) <> jsonb_array_length(turn.finished) THEN
             PERFORM app.check_finished(turn.finished);
         END IF;
-        -- In order, and of one stage: then the ends say which.
+        -- In order, and of one stage: then the ends say which. Where others' tasks lie among them, there are not too many of those.
+        is_gapless := reported[cardinality(reported)] - reported[1] = cardinality(reported) - 1;
         IF reported[1] >> 24 = reported[cardinality(reported)] >> 24
+           AND reported[cardinality(reported)] - reported[1] <= 500 + 20 * cardinality(reported)
            AND NOT (has_more AND jsonb_path_exists(turn.finished, '$[*].error ? (@ != null)')) THEN
             only_stage := reported[1] >> 24;
         END IF;
@@ -5686,6 +5689,10 @@ BEGIN
     ELSIF only_stage IS NULL AND first_stage IS NULL THEN
         is_counted := false;
     ELSE
+        -- Whoever works on a stage goes on behind what he had: what lies below is taken, by him or by others. Unless it is too much: some
+        -- claim may have been rolled back, and its tasks lie there.
+        start := CASE WHEN only_stage = first_stage AND reported[cardinality(reported)] - low <= least(100 + 20 * max_tasks, 2500)
+                      THEN greatest(low, reported[cardinality(reported)]) ELSE low END;
         common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
         -- Second statement, after the lock: what it sees of `armed` stays so until this transaction ends. Complete; and where the stage
         -- need not be settled first, claim, and write the worker's row.
@@ -5693,7 +5700,9 @@ BEGIN
             SELECT s.armed OR s.caps IS NOT NULL OR s.last_task_id = ANY (reported) AS is_due FROM app.stages AS s WHERE s.stage_id = only_stage
         ), done AS (
             UPDATE app.tasks AS t SET status = 'completed'::app.task_status, completed_at = this_moment
-             WHERE t.task_id = ANY (reported) AND t.attempt = coalesce(common_attempt, attempts[array_position(reported, t.task_id)])
+             -- A range, because it costs a descent in the index for each id to look for all of them.
+             WHERE t.task_id >= reported[1] AND t.task_id <= reported[cardinality(reported)] AND (is_gapless OR t.task_id = ANY (reported))
+               AND t.attempt = coalesce(common_attempt, attempts[array_position(reported, t.task_id)])
                AND t.status = 'processing'::app.task_status
             RETURNING t.task_id
         ), gone AS MATERIALIZED (
@@ -5702,18 +5711,20 @@ BEGIN
             -- The LIMIT looks at what was ended, so that all of it is ended first. A claim by an older snapshot locks, for a moment, what
             -- another worker has taken since (the row is looked at again only under its lock), and whoever has claimed must not wait
             -- for a task: two turns would wait for each other.
-            -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT.
+            -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT. Of places and not of ids:
+            -- they have just been found.
             UPDATE app.tasks AS t
                SET status = 'processing'::app.task_status, attempt = t.attempt + 1, worker_key = me, started_at = this_moment, run_at = NULL
-             WHERE t.task_id = ANY (ARRAY(
-                       SELECT o.task_id FROM app.tasks AS o
-                        WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > low AND o.task_id <= high
+             WHERE t.ctid = ANY (ARRAY(
+                       SELECT o.ctid FROM app.tasks AS o
+                        WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > start AND o.task_id <= high
                         ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0
                                                     WHEN (SELECT cardinality(g.tasks) FROM gone AS g) >= 0 THEN turn.max_tasks END
                           FOR UPDATE SKIP LOCKED))
             RETURNING t.task_id, t.attempt
         ), claimed AS MATERIALIZED (
-            SELECT coalesce(array_agg(c.task_id), '{}') AS tasks, coalesce(array_agg(c.attempt), '{}') AS their_attempts FROM claim AS c
+            SELECT coalesce(array_agg(c.task_id), '{}') AS tasks, coalesce(array_agg(c.attempt), '{}') AS their_attempts
+              FROM (SELECT k.task_id, k.attempt FROM claim AS k ORDER BY k.task_id) AS c
         ), noted AS (
             UPDATE app.workers AS w SET holding = n.tasks, holding_attempts = n.their_attempts, last_beat = this_moment
               FROM claimed AS n
@@ -5739,7 +5750,7 @@ BEGIN
         IF is_noted AND max_tasks > 0 THEN
             IF ids[max_tasks] - low = max_tasks AND ids[max_tasks] = high THEN
                 PERFORM app.drop_ready_stage(first_stage);
-            ELSIF ids[max_tasks] = high OR ids[max_tasks] - low > least(500 + 40 * max_tasks, 2500) THEN
+            ELSIF ids[max_tasks] = high OR ids[max_tasks] - low > least(100 + 20 * max_tasks, 2500) THEN
                 PERFORM app.tidy_ready_stages(wanted, ARRAY[first_stage], first_rank);
             END IF;
             -- One claim in sixteen passes a multiple of so many.

@@ -77,7 +77,7 @@ def test_foreign_keys_statuses_and_timestamps_get_an_index_unless_another_starts
 
 def test_only_these_indexes_ends_the_strategy() -> None:
     tasks = next(found for found in introspect.tables(TABLES, ENUMS) if found.name == "tasks")
-    assert [name for name, _ in tasks.indexes] == ["idx_tasks_fresh", "idx_tasks_due"]
+    assert [name for name, _ in tasks.indexes] == ["idx_tasks_due"]
 
 
 def undocumented() -> type[Table]:

@@ -118,3 +118,21 @@ def test_the_next_stage_exists_in_the_same_commit(engine_database: Any) -> None:
             (job,),
         ).fetchall()
         assert seen == [(1, 2, 2), (2, 2, 2)]
+
+
+def test_what_a_rolled_back_claim_leaves_is_soon_found(engine_database: Any) -> None:
+    """A worker goes on behind its last task; what lies before it, because another's claim was rolled back, is not left to the end."""
+    with engine_database.connect("superuser") as worker, engine_database.connect("superuser", autocommit=False) as other:
+        worker.execute("SELECT tests.given_workflow('race', %s)", (RACE,))
+        worker.execute("SELECT app.submit_job('race', '{\"n\": 500}')")
+        turn = "SELECT task_id, attempt, task_index FROM app.turn(%s, %s, NULL, 2)"
+        order: list[int] = []
+        claimed = worker.execute(turn, ("one", Jsonb([]))).fetchall()
+        left = other.execute(turn, ("two", Jsonb([]))).fetchall()
+        while claimed and len(order) < 500:
+            order += [index for _, _, index in claimed]
+            if len(order) == 10:
+                other.rollback()
+            claimed = worker.execute(turn, ("one", Jsonb([{"task_id": t, "attempt": a} for t, a, _ in claimed]))).fetchall()
+        assert sorted(order) == list(range(500)), "each once"
+        assert max(order.index(index) for _, _, index in left) < 250
