@@ -46,6 +46,11 @@ class JobStatus(Status):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @classmethod
+    def hot(cls) -> tuple[tuple[Status, Status], ...]:
+        """What every job does that goes well."""
+        return ((cls.PENDING, cls.PROCESSING), (cls.PROCESSING, cls.COMPLETED))
+
 
 class StageStatus(Status):
     """Where a stage of a job stands."""
@@ -56,6 +61,11 @@ class StageStatus(Status):
     COMPLETED_WITH_ERRORS = "completed_with_errors"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @classmethod
+    def hot(cls) -> tuple[tuple[Status, Status], ...]:
+        """What every stage does that goes well."""
+        return ((cls.PENDING, cls.PROCESSING), (cls.PROCESSING, cls.COMPLETED))
 
 
 class TaskStatus(Status):

@@ -175,22 +175,36 @@ IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- A call for each object and array; what is in them is written where it stands, for a call costs more than that.
     CASE jsonb_typeof(value)
     WHEN 'object' THEN
         RETURN '{' || coalesce((
-            SELECT string_agg(to_jsonb(normalize(e.key, NFC))::text || ':' || app.canonical_json(e.value), ','
+            SELECT string_agg(to_jsonb(normalize(e.key, NFC))::text || ':' ||
+                   CASE jsonb_typeof(e.value)
+                   WHEN 'object' THEN app.canonical_json(e.value)
+                   WHEN 'array' THEN app.canonical_json(e.value)
+                   WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text
+                   WHEN 'string' THEN to_jsonb(normalize(e.value #>> '{}', NFC))::text
+                   ELSE e.value::text END, ','
                               ORDER BY normalize(e.key, NFC) COLLATE "C")
               FROM jsonb_each(canonical_json.value) AS e), '') || '}';
     WHEN 'array' THEN
         RETURN '[' || coalesce((
-            SELECT string_agg(app.canonical_json(e.element), ',' ORDER BY e.position)
+            SELECT string_agg(
+                   CASE jsonb_typeof(e.element)
+                   WHEN 'object' THEN app.canonical_json(e.element)
+                   WHEN 'array' THEN app.canonical_json(e.element)
+                   WHEN 'number' THEN trim_scale((e.element #>> '{}')::numeric)::text
+                   WHEN 'string' THEN to_jsonb(normalize(e.element #>> '{}', NFC))::text
+                   ELSE e.element::text END, ',' ORDER BY e.position)
               FROM jsonb_array_elements(canonical_json.value) WITH ORDINALITY AS e (element, position)), '') || ']';
-    WHEN 'number' THEN
-        RETURN trim_scale((value #>> '{}')::numeric)::text;
-    WHEN 'string' THEN
-        RETURN to_jsonb(normalize(value #>> '{}', NFC))::text;
     ELSE
-        RETURN value::text;
+        RETURN CASE jsonb_typeof(value)
+                   WHEN 'object' THEN app.canonical_json(value)
+                   WHEN 'array' THEN app.canonical_json(value)
+                   WHEN 'number' THEN trim_scale((value #>> '{}')::numeric)::text
+                   WHEN 'string' THEN to_jsonb(normalize(value #>> '{}', NFC))::text
+                   ELSE value::text END;
     END CASE;
 END;
 $$;
@@ -614,7 +628,9 @@ DECLARE
     same varchar(64);
     share_from timestamptz;
 BEGIN
-    PERFORM app.require_read_committed();
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM app.require_read_committed();
+    END IF;
     SELECT v.filled, v.problems INTO filled, found_wrong FROM app.validate_job(create_job.job_type, create_job.parameters) AS v;
     SELECT t.* INTO STRICT definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type;
     found_wrong := found_wrong || create_job.problems;
@@ -627,7 +643,9 @@ BEGIN
                 format('there is no moment %s', options ->> 'run_at'), 'give a date of the calendar and a time of day');
         END;
     END IF;
-    PERFORM app.raise_problems('GM422', found_wrong);
+    IF found_wrong <> '[]' THEN
+        PERFORM app.raise_problems('GM422', found_wrong);
+    END IF;
 
     new_job_id := app.sha256_hex(app.canonical_json(
         jsonb_build_array(definition.job_type, filled, options -> 'platform_request_id', options -> 'revision')
@@ -815,11 +833,13 @@ AS $$
 BEGIN
     DELETE FROM app.ready_stages AS r
      WHERE r.stage_id = (SELECT o.stage_id FROM app.ready_stages AS o WHERE o.stage_id = drop_ready_stage.stage_id FOR UPDATE SKIP LOCKED);
-    INSERT INTO app.ready_floors (rank)
-    SELECT above.rank
-      FROM (SELECT coalesce((SELECT n.rank FROM app.ready_floors AS n ORDER BY n.floor_id DESC LIMIT 1), -9223372036854775808) AS rank OFFSET 0) AS floor
-     CROSS JOIN LATERAL (SELECT r.rank FROM app.ready_stages AS r WHERE r.rank >= floor.rank ORDER BY r.rank, r.stage_id LIMIT 1) AS above
-     WHERE drop_ready_stage.stage_id & 63 = 0 AND above.rank > floor.rank;
+    IF drop_ready_stage.stage_id & 63 = 0 THEN
+        INSERT INTO app.ready_floors (rank)
+        SELECT above.rank
+          FROM (SELECT coalesce((SELECT n.rank FROM app.ready_floors AS n ORDER BY n.floor_id DESC LIMIT 1), -9223372036854775808) AS rank OFFSET 0) AS floor
+         CROSS JOIN LATERAL (SELECT r.rank FROM app.ready_stages AS r WHERE r.rank >= floor.rank ORDER BY r.rank, r.stage_id LIMIT 1) AS above
+         WHERE above.rank > floor.rank;
+    END IF;
 END;
 $$;
 
@@ -2211,30 +2231,26 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    started varchar(64)[];
     job record;
 BEGIN
     -- IS TRUE, so that no plan goes by an index on the status: what is looked up by key here may be one of many that are open.
     IF NOT EXISTS (SELECT FROM app.stages AS s WHERE s.stage_id = ANY (mark_started.stage_ids) AND (s.status = 'pending'::app.stage_status) IS TRUE) THEN
         RETURN;
     END IF;
-    WITH begun AS (
-        UPDATE app.stages AS s SET status = 'processing'::app.stage_status
-         WHERE s.stage_id = ANY (ARRAY(
-                   SELECT o.stage_id FROM app.stages AS o
-                    WHERE o.stage_id = ANY (mark_started.stage_ids)
-                      AND (o.status = 'pending'::app.stage_status) IS TRUE
-                      FOR UPDATE SKIP LOCKED))
-        RETURNING s.job_id)
-    SELECT array_agg(b.job_id) INTO started FROM begun AS b;
-    IF started IS NULL THEN
-        RETURN;
-    END IF;
     FOR job IN
+        WITH begun AS (
+            UPDATE app.stages AS s SET status = 'processing'::app.stage_status
+             WHERE s.stage_id = ANY (ARRAY(
+                       SELECT o.stage_id FROM app.stages AS o
+                        WHERE o.stage_id = ANY (mark_started.stage_ids)
+                          AND (o.status = 'pending'::app.stage_status) IS TRUE
+                          FOR UPDATE SKIP LOCKED))
+            RETURNING s.job_id)
         UPDATE app.jobs AS j SET status = 'processing'::app.job_status, started_at = coalesce(j.started_at, app.clock())
          WHERE j.job_id = ANY (ARRAY(
                    SELECT o.job_id FROM app.jobs AS o
-                    WHERE o.job_id = ANY (started) AND (o.status = 'pending'::app.job_status) IS TRUE FOR UPDATE SKIP LOCKED))
+                    WHERE o.job_id = ANY (ARRAY(SELECT b.job_id FROM begun AS b)) AND (o.status = 'pending'::app.job_status) IS TRUE
+                      FOR UPDATE SKIP LOCKED))
         RETURNING j.job_id, j.platform_request_id
     LOOP
         IF job.platform_request_id IS NOT NULL THEN
@@ -2705,7 +2721,7 @@ DECLARE
     previous app.stages;
     mask CONSTANT bigint := (1::bigint << 24) - 1;
     most CONSTANT bigint := 1::bigint << 24;
-    shared jsonb;
+    shared jsonb := '{}';
     wanted jsonb;
     base bigint;
     first_task bigint;
@@ -2722,9 +2738,13 @@ BEGIN
     SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = open_stage.job_id;
     SELECT d.* INTO STRICT definition FROM app.job_stages AS d
      WHERE d.job_type = job.job_type AND d.version = job.job_type_version AND d.stage = open_stage.stage;
-    SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = job.job_id AND s.stage = open_stage.stage - 1;
-    SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') INTO shared
-      FROM jsonb_each(job.parameters) AS p WHERE definition.task_parameters ? p.key;
+    IF open_stage.stage > 1 THEN
+        SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = job.job_id AND s.stage = open_stage.stage - 1;
+    END IF;
+    IF definition.task_parameters <> '[]' THEN
+        SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') INTO shared
+          FROM jsonb_each(job.parameters) AS p WHERE definition.task_parameters ? p.key;
+    END IF;
 
     stage_caps := app.caps_of(definition.task_type, job.client_id, job.concurrency_key);
     waits_until := CASE WHEN stage_caps IS NOT NULL THEN 'infinity'::timestamptz END;
@@ -2748,15 +2768,17 @@ BEGIN
         task_count := 1;
     END IF;
 
-    INSERT INTO app.stages (job_id, stage, name, task_type, fan_out, tasks, max_runtime_seconds, task_parameters, matches_stage_id, caps, created_at)
-    VALUES (job.job_id, open_stage.stage, definition.name, definition.task_type, definition.fan_out, 0, definition.max_runtime_seconds, shared,
-            CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END, stage_caps, this_moment)
-    RETURNING stages.stage_id INTO new_stage_id;
+    new_stage_id := nextval('app.stages_stage_id_seq');
     base := new_stage_id << 24;
     first_task := base;
+    last_task := CASE WHEN task_count > 0 THEN base + task_count - 1 END;
+    INSERT INTO app.stages (stage_id, job_id, stage, name, task_type, fan_out, tasks, last_task_id, max_runtime_seconds, task_parameters,
+                                  matches_stage_id, caps, created_at) OVERRIDING SYSTEM VALUE
+    VALUES (new_stage_id, job.job_id, open_stage.stage, definition.name, definition.task_type, definition.fan_out, coalesce(task_count, 0), last_task,
+            definition.max_runtime_seconds, shared, CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END,
+            stage_caps, this_moment);
 
     IF task_count IS NOT NULL THEN
-        last_task := base + task_count - 1;
         INSERT INTO app.tasks (task_id, task_type, run_at)
         SELECT base + i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
     ELSIF definition.fan_out = 'match_previous'::app.fan_out THEN
@@ -2797,7 +2819,9 @@ BEGIN
     END IF;
 
     IF task_count > 0 THEN
-        UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
+        IF definition.fan_out IN ('each'::app.fan_out, 'match_previous'::app.fan_out) THEN
+            UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
+        END IF;
         IF job.client_id IS NOT NULL THEN
             -- Not waited for: whoever pauses or resumes the client may be waiting for a row of ready_stages that this transaction
             -- has locked in a claim. Then the stage is parked, due at once; who unparks it sees what was decided.
@@ -2815,7 +2839,9 @@ BEGIN
             PERFORM app.make_ready(new_stage_id, definition.task_type, stage_caps, rank, first_task - 1, last_task);
         END IF;
     END IF;
-    UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id AND j.stage <> open_stage.stage;
+    IF job.stage <> open_stage.stage THEN
+        UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id;
+    END IF;
 END;
 $$;
 
@@ -5617,6 +5643,7 @@ DECLARE
     is_counted boolean := true;
     is_noted boolean := false;
     is_one_for_all boolean;
+    is_new boolean;
     ended bigint[];
     first_stage bigint;
     first_rank bigint;
@@ -5734,9 +5761,10 @@ BEGIN
         )
         SELECT n.tasks, n.their_attempts, (SELECT g.tasks FROM gone AS g), coalesce((SELECT c.is_due FROM settled AS c), false),
                EXISTS (SELECT FROM noted), s.fan_out NOT IN ('each'::app.fan_out, 'match_previous'::app.fan_out),
+               s.status = 'pending'::app.stage_status,
                s.job_id, j.job_type, s.stage, s.task_type, s.task_parameters, this_moment + s.max_runtime_seconds * interval '1 second',
                j.correlation_id, j.platform_request_id
-          INTO ids, numbers, ended, is_counted, is_noted, is_one_for_all,
+          INTO ids, numbers, ended, is_counted, is_noted, is_one_for_all, is_new,
                job_id, job_type, stage, task_type, parameters, deadline, correlation_id, platform_request_id
           FROM claimed AS n
           LEFT JOIN app.stages AS s ON s.stage_id = first_stage
@@ -5757,7 +5785,7 @@ BEGIN
             IF (ids[1] & 16777215) / (16 * max_tasks) <> ((ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
                 PERFORM app.rotate_stage(first_stage, this_moment);
             END IF;
-            IF ids[1] = low + 1 THEN
+            IF is_new THEN
                 PERFORM app.mark_started(ARRAY[first_stage]);
             END IF;
             IF NOT is_one_for_all THEN

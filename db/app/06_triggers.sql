@@ -8,27 +8,13 @@ CREATE OR REPLACE TRIGGER trg_jobs_updated_at BEFORE UPDATE ON app.jobs
 
 CREATE OR REPLACE TRIGGER trg_jobs_status AFTER UPDATE OF status ON app.jobs
     FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
-        WHEN OLD.status = 'pending' THEN NEW.status IN ('processing', 'completed', 'completed_with_errors', 'failed', 'cancelled')
-        WHEN OLD.status = 'processing' THEN NEW.status IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
-        WHEN OLD.status = 'failed' THEN NEW.status IN ('processing')
-        WHEN OLD.status = 'cancelled' THEN NEW.status IN ('processing')
-        WHEN OLD.status = 'completed_with_errors' THEN NEW.status IN ('processing')
-        ELSE false
-    END)
-    EXECUTE FUNCTION app.refuse_transition('status');
+    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
 
 CREATE OR REPLACE TRIGGER trg_stages_status AFTER UPDATE OF status ON app.stages
     FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
-        WHEN OLD.status = 'pending' THEN NEW.status IN ('processing', 'completed', 'completed_with_errors', 'failed', 'cancelled')
-        WHEN OLD.status = 'processing' THEN NEW.status IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
-        WHEN OLD.status = 'failed' THEN NEW.status IN ('processing')
-        WHEN OLD.status = 'cancelled' THEN NEW.status IN ('processing')
-        WHEN OLD.status = 'completed_with_errors' THEN NEW.status IN ('processing')
-        ELSE false
-    END)
-    EXECUTE FUNCTION app.refuse_transition('status');
+    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
 
 CREATE OR REPLACE TRIGGER trg_tasks_status AFTER UPDATE OF status ON app.tasks
     FOR EACH ROW
@@ -51,12 +37,5 @@ CREATE OR REPLACE TRIGGER trg_retention_updated_at BEFORE UPDATE ON app.retentio
 
 CREATE OR REPLACE TRIGGER trg_archived_jobs_status AFTER UPDATE OF status ON app.archived_jobs
     FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT CASE
-        WHEN OLD.status = 'pending' THEN NEW.status IN ('processing', 'completed', 'completed_with_errors', 'failed', 'cancelled')
-        WHEN OLD.status = 'processing' THEN NEW.status IN ('completed', 'completed_with_errors', 'failed', 'cancelled')
-        WHEN OLD.status = 'failed' THEN NEW.status IN ('processing')
-        WHEN OLD.status = 'cancelled' THEN NEW.status IN ('processing')
-        WHEN OLD.status = 'completed_with_errors' THEN NEW.status IN ('processing')
-        ELSE false
-    END)
-    EXECUTE FUNCTION app.refuse_transition('status');
+    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
