@@ -30,7 +30,9 @@ ROLE = "geomill_bench_client"
 _TABLE = "public.bench_ogr2ogr"
 _PATIENCE = 3600.0
 _RUN = count(1)
-_SUBMIT: LiteralString = "SELECT request_id FROM platform.submit_request('bench', %s, 'v1', %s, 'vector', '{\"table_name\": \"bench\"}')"
+_SUBMIT: LiteralString = (
+    "SELECT request_id FROM platform.submit_request('bench', %s, 'v1', %s, 'vector', '{\"table_name\": \"bench\", \"reprocess\": true}')"
+)
 
 
 @dataclass

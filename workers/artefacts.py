@@ -31,6 +31,11 @@ def use(connection: psycopg.Connection[Any], task: Task[Any], fingerprint: str, 
     return bool(noted)
 
 
+def is_whole(task: Task[Any], key: str, checksum: str) -> bool:
+    """Whether the artefact of a key is there with these bytes; a checksum is a multihash, which says first that it is one."""
+    return task.storage.sha256(key, task.check) == checksum[-64:]
+
+
 def remove(task: Task[Any], client_id: str, request_id: str, first_revision: int, last_revision: int) -> int:
     """Remove the files of revisions that no other request shows; returns how many there were. Repeatable."""
     with short_connection() as connection:

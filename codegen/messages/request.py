@@ -132,7 +132,7 @@ class Shared(Message):
     reprocess: bool = Field(default=False, description="Process the source, even where an earlier request of the same bytes and options has been published")
 
 
-class VectorRequestConfig(VectorConfig, Offered, Measured):
+class VectorRequestConfig(VectorConfig, Offered, Measured, Shared):
     """processing_config of a vector request, whole."""
 
 

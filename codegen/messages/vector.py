@@ -34,6 +34,8 @@ class VectorCatalogParameters(Offered, RequestIdentity):
     datetime: str | None = Field(default=None, description="When the data is from")
     stac_collection: str = Field(max_length=100, description="STAC collection that the item goes to")
     vector: dict[str, Any] = Field(description="Report of ingest_vector: rows, columns, extent, CRS, lineage")
+    reused_from: str | None = Field(default=None, description="The equal request whose rows will do; null where they were loaded")
+    downloaded: dict[str, Any] | None = Field(default=None, description="That one's file for download")
 
 
 class Chunk(Message):
@@ -116,6 +118,7 @@ class VectorReport(Message):
     more: list[VectorReport] = Field(default_factory=list, description="The other tables, where all layers were asked for, or a layer is split")
     number: int | None = Field(default=None, ge=0, description="Which of the plan's tables it is, where a layer is split: one without rows is left out")
     job_id: str | None = Field(default=None, description="Job that loaded it, into a table that the catalogue puts in its place; NULL where a worker of the version before has done so")
+    loaded_by: str | None = Field(default=None, description="Job that loaded its rows, where those are an equal request's")
     indexes: list[str] = Field(default_factory=list, description="Columns that have an index")
     geometry_column: str = Field(description="Name of its geometry column")
     geometry_type: str = Field(description="Type of its geometry column")

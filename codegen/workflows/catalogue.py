@@ -42,7 +42,7 @@ INGEST_VECTOR = JobType(
     stages=[
         Stage(name="inspect", task_type="vector_plan", max_runtime_seconds=900.0, weight=1.0),
         Stage(name="load", task_type="vector_chunk", fan_out=Each(path="$.chunks[*]", of="previous"), max_runtime_seconds=3600.0, weight=8.0),
-        Stage(name="finish", task_type="vector_finish", max_runtime_seconds=3600.0, weight=2.0),
+        Stage(name="finish", task_type="vector_finish_v2", max_runtime_seconds=3600.0, weight=2.0),
     ],
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ STAC_CATALOG_VECTORS = JobType(
     description="The loaded table and its STAC item become what readers see, in one commit",
     parameters=VectorCatalogParameters,
     stages=[
-        Stage(name="download", task_type="vector_download", condition='$.parameters.download == "gpkg"', max_runtime_seconds=14400.0),
+        Stage(name="download", task_type="vector_download", condition='$.parameters.download == "gpkg" && !exists($.parameters.downloaded ? (@ != null))', max_runtime_seconds=14400.0),
         Stage(name="catalogue", task_type="vector_catalogue_v2", max_attempts=5, max_runtime_seconds=3600.0),
     ],
 )  # fmt: skip
@@ -129,7 +129,7 @@ UNPUBLISH_VECTOR = JobType(
     description="Takes back what a vector request published: its table, or its rows in another's, and its STAC item",
     parameters=UnpublishVectorParameters,
     stages=[
-        Stage(name="withdraw", task_type="vector_withdraw", max_attempts=10, max_runtime_seconds=3600.0),
+        Stage(name="withdraw", task_type="vector_withdraw_v2", max_attempts=10, max_runtime_seconds=3600.0),
         # What it is given is what it takes for every type of request.
         _UNPUBLISH_STAGES[1].model_copy(update={"task_parameters": list(UnpublishParameters.model_fields)}),
     ],

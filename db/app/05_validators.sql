@@ -999,6 +999,31 @@ AS $$
    "additionalProperties": true,
    "description": "Report of ingest_vector: rows, columns, extent, CRS, lineage",
    "type": "object"
+  },
+  "reused_from": {
+   "anyOf": [
+    {
+     "type": "string"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "The equal request whose rows will do; null where they were loaded"
+  },
+  "downloaded": {
+   "anyOf": [
+    {
+     "additionalProperties": true,
+     "type": "object"
+    },
+    {
+     "type": "null"
+    }
+   ],
+   "default": null,
+   "description": "That one''s file for download"
   }
  },
  "required": [

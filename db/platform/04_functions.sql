@@ -904,7 +904,7 @@ AS $$
         SELECT c.relname, m.mark[1] AS request_id
           FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
           LEFT JOIN LATERAL regexp_match(obj_description(c.oid, 'pg_class'), '(?:^|\n)geomill: client=\S+ request=(\S+) revision=\d+ job=\S+(?: first)?$') AS m (mark) ON true
-         WHERE n.nspname = 'geo' AND c.relkind = 'r'
+         WHERE n.nspname = 'geo' AND c.relkind IN ('r', 'v')
     ), found AS (
         SELECT 'item_lost' AS kind, p.collection || '/' || p.id AS subject, p.request_id, 'the catalogue does not have it' AS detail
           FROM placed AS p WHERE p.is_shown AND NOT p.is_catalogued
@@ -1130,7 +1130,9 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT r.request_id::text, r.processing_metadata
+    SELECT r.request_id::text,
+           -- A request that shares is as old as its decision to: it has looked at what it shows then.
+           r.processing_metadata || jsonb_build_object('published_at', CASE WHEN u.made_by = u.request_id THEN r.completed_at ELSE u.created_at END)
       FROM platform.artefact_uses AS u
       JOIN platform.requests AS r ON r.request_id = u.request_id AND r.published_revision = u.revision
      WHERE u.client_id = request.client_id AND u.recipe_hash = platform.recipe_hash(request, equal_requests.fingerprint, equal_requests.software)
@@ -4674,7 +4676,7 @@ AS $$
         -- The mark is the last line of a table's comment (workers/vector/publish.py).
         SELECT 'geo.' || c.relname AS name, c.relname <> r.table_name AS is_other
           FROM request AS r
-          JOIN pg_catalog.pg_class AS c ON c.relnamespace = 'geo'::regnamespace AND c.relkind = 'r'
+          JOIN pg_catalog.pg_class AS c ON c.relnamespace = 'geo'::regnamespace AND c.relkind IN ('r', 'v')
          CROSS JOIN LATERAL regexp_match(pg_catalog.obj_description(c.oid, 'pg_class'),
                                          '(?:^|\n)geomill: client=\S+ request=(\S+) revision=(\d+) job=\S+(?: first)?$') AS m (mark)
          WHERE m.mark[1] = r.request_id AND m.mark[2]::numeric <= r.revision
@@ -4722,6 +4724,10 @@ AS $$
                                 format('its files stay (%s), for other requests show them, too: %s', f.files, array_to_string(m.used_by, ', ')),
                                 'unpublish these too, if they are to go')), '[]')
                           FROM made AS m CROSS JOIN (SELECT count(*) AS files FROM shown_hrefs) AS f WHERE m.used_by <> '{}' AND f.files > 0)
+                    || (SELECT coalesce(jsonb_agg(platform.warning('TABLE_KEPT',
+                                format('the rows stay for %s, which show them, too', array_to_string(m.used_by, ', ')),
+                                'unpublish these too, if they are to go')), '[]')
+                          FROM made AS m WHERE m.used_by <> '{}' AND EXISTS (SELECT FROM tables))
                     || CASE WHEN r.published_revision IS NULL OR platform.table_holder(r.table_name) = r.request_id THEN '[]'
                             WHEN r.processing_config ->> 'mode' = 'append' THEN jsonb_build_array(platform.warning('ROWS_WITHDRAWN',
                                 format('the rows that it appended go; geo.%s stays, for another request made it', r.table_name), NULL))

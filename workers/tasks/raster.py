@@ -61,8 +61,7 @@ def _reuse(task: Task[ValidateRasterParameters], fingerprint: str, name: str) ->
 
 def _is_whole(task: Task[Any], found: CogReport) -> bool:
     files = [(found.key, found.checksum), *([(f"{found.key}.aux.xml", found.beside.checksum)] if found.beside else [])]
-    # A multihash says first that it is one.
-    return all(task.storage.sha256(key, task.check) == checksum[-64:] for key, checksum in files)
+    return all(artefacts.is_whole(task, key, checksum) for key, checksum in files)
 
 
 @handles("raster_convert_v2", ProcessRasterParameters)

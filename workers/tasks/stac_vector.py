@@ -10,12 +10,12 @@ import pystac
 from psycopg.types.json import Jsonb
 
 from codegen.messages.vector import Download, RejectFile, VectorCatalogParameters, VectorReport
-from workers import footprint, stac
+from workers import artefacts, footprint, stac
 from workers.context import Completed, Task
 from workers.errors import TaskError
 from workers.geo_table import INDEXED, STANDARD_COLUMNS, ColumnType, TableColumn
 from workers.registry import handles
-from workers.vector import merge, publish
+from workers.vector import merge, publish, shared
 
 _DOWNLOAD_STAGE = 1
 
@@ -49,6 +49,8 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
                 publish.retire(effects.connection, mark, [publish.name_of(one) for one in reports], task.check)
         effects.connection.execute("SELECT app.stac_ensure_collection(%s)", (Jsonb(collection),))
         effects.connection.execute("SELECT app.stac_upsert_items(%s)", (Jsonb(items),))
+        if wanted.reused_from is not None:
+            artefacts.require(effects.connection, wanted)
         return effects.complete(
             {
                 "endpoints": {
@@ -60,6 +62,7 @@ def catalogue(task: Task[VectorCatalogParameters]) -> Completed:
                 },
                 "stac_metadata": _one_or_all(report, items, {"type": "FeatureCollection", "features": items}),
                 "vector": reports[0].model_copy(update={"more": reports[1:]}).model_dump(mode="json", exclude_none=True),
+                "downloaded": None if download is None else download.model_dump(),
                 "warnings": [] if download is None else download.warnings,
             }
         )
@@ -74,6 +77,8 @@ def _download(task: Task[VectorCatalogParameters]) -> Download | None:
     """What the stage before made, and is still there; None where no download was asked for."""
     if task.parameters.download is None:
         return None
+    if task.parameters.downloaded is not None:
+        return Download.model_validate(task.parameters.downloaded)
     made = Download.model_validate(task.results(_DOWNLOAD_STAGE)[0].result_data)
     # An operator may take the task up long after its request has ended and its leftovers were discarded.
     there = task.storage.found(made.key)
@@ -105,6 +110,7 @@ def _publish(
         )  # fmt: skip
     columns = [TableColumn(column.name, ColumnType(column.type), column.original) for column in report.columns]
     merge.require_fit(connection, merge.describe(connection, publish.SCHEMA, table), columns, table, report.srid)
+    shared.own(connection, publish.SCHEMA, table)
     names = [report.geometry_column, *(column.name for column in columns)]
     item = (wanted.stac_collection, wanted.stac_item_id)
     # What every table has it has from its beginning; the request asked for the others.
@@ -135,6 +141,7 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
             "table:primary_geometry": report.geometry_column,
             "table:row_count": report.rows,
             "geomill:mode": report.mode,
+            **({"geomill:reused_from": wanted.reused_from} if wanted.reused_from is not None else {}),
             "geomill:geometry_type": report.geometry_type,
             "geomill:source_file": source.file,
             "geomill:source_format": source.format,
@@ -154,8 +161,10 @@ def table_item(wanted: VectorCatalogParameters, job_id: str, report: VectorRepor
 
 
 def _downloaded(download: Download, report: VectorReport) -> pystac.Asset:
+    # An equal request's layers are called as its tables.
+    layer = "" if report.loaded_by is not None else f", layer {publish.name_of(report)}"
     return pystac.Asset(
-        href=download.href, title=f"GeoPackage, layer {publish.name_of(report)}", media_type=download.media_type, roles=["data"],
+        href=download.href, title=f"GeoPackage{layer}", media_type=download.media_type, roles=["data"],
         extra_fields={"file:size": download.size, "file:checksum": download.checksum},
     )  # fmt: skip
 

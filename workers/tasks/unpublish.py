@@ -17,7 +17,8 @@ from workers.vector import publish
 _WITHDRAW_STAGE = 1
 
 
-@handles("vector_withdraw", UnpublishVectorParameters)
+@handles("vector_withdraw_v2", UnpublishVectorParameters)
+@handles("vector_withdraw", UnpublishVectorParameters)  # of a job that was submitted to the version before
 def withdraw_vector(task: Task[UnpublishVectorParameters]) -> Completed:
     """As `withdraw`; rows that the request appended to another's table go too.
 

@@ -18,12 +18,12 @@ import psycopg
 from psycopg import sql
 
 from codegen.messages.vector import Chunk, ChunkReport, IngestVectorParameters, VectorPlan, VectorReport
-from workers import stac
+from workers import artefacts, stac
 from workers.context import Completed, Task
 from workers.errors import TaskError
-from workers.geo_table import GeoTableBuilder, bounded
+from workers.geo_table import GeoTableBuilder
 from workers.registry import handles
-from workers.vector import crs, decide, families, keys, load, publish, reading, reject_files
+from workers.vector import crs, decide, families, keys, load, publish, reading, reject_files, reuse, shared
 from workers.vector import reports as words
 from workers.vector.ahead import ahead
 from workers.vector.alterations import Alterations
@@ -42,17 +42,21 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
         seen = decide.look_at_all(dataset, asked, task.check)
     mark = publish.Mark(asked.client_id, asked.request_id, asked.revision, task.claimed.job_id)
     with task.effects() as effects:
+        fingerprint, software = reuse.recipe(effects.connection, seen[0].source)
+        if (reused := reuse.find(task, effects, seen[0].source.modified, fingerprint, software)) is not None:
+            return effects.complete({"chunks": [], "reused": reused})
         plans = []
         for number, (one, suffix) in enumerate(decide.tables(seen, asked)):
             table = _table(task, suffix)
             if suffix is not None:
                 reserve = "SELECT platform.reserve_layer_table(%s, %s, %s)"
                 effects.connection.execute(reserve, (task.claimed.task_id, task.claimed.attempt, table))
+            if asked.mode in decide.MERGING:
+                shared.own(effects.connection, publish.SCHEMA, table)
             there = decide.existing(effects.connection, table, mark, asked.mode)
             builder, columns, decided = decide.decide(effects.connection, one, asked, there)
             staging = publish.staging_name(task.claimed.job_id, number)
-            # Left behind where app was rebuilt under a running job: nobody else can have this name.
-            effects.connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(publish.SCHEMA, staging)))
+            shared.clear(effects.connection, publish.SCHEMA, staging)
             effects.connection.execute(
                 builder.create_table(columns, decided.geometry_type, staging, publish.SCHEMA, srid=decided.target_srid)
             )
@@ -62,6 +66,7 @@ def inspect(task: Task[IngestVectorParameters]) -> Completed:
             plans.append(decided.model_copy(update={"suffix": suffix}))
         chunks = [chunk.model_copy(update={"layer": number}) for number, decided in enumerate(plans) for chunk in decided.chunks]
         more = [decided.model_copy(update={"chunks": []}) for decided in plans[1:]]
+        artefacts.use(effects.connection, task, fingerprint, software)
         return effects.complete(plans[0].model_copy(update={"chunks": chunks, "more": more}).model_dump(mode="json"))
 
 
@@ -109,10 +114,14 @@ def load_chunk(task: Task[IngestVectorParameters]) -> Completed:
             return effects.complete(report.model_copy(update={"altered": altered.listed(), "more": more}).model_dump(mode="json"))
 
 
+@handles("vector_finish_v2", IngestVectorParameters)
 @handles("vector_finish", IngestVectorParameters)
 @handles("vector_publish", IngestVectorParameters)
-def finish(task: Task[IngestVectorParameters]) -> Completed:
+def finish(task: Task[IngestVectorParameters]) -> Completed | dict[str, Any]:
     """Reconcile the counts and complete the table: all that can be done before readers see it."""
+    reused: dict[str, Any] | None = (task.results(INSPECT)[0].result_data or {}).get("reused")
+    if reused is not None:
+        return reused
     plans, totals = _plans(task), _totals(task)
     with task.effects() as effects:
         reports = []
@@ -261,8 +270,7 @@ def _tables_of(plans: list[VectorPlan], chunk: Chunk) -> list[int]:
 
 def _table(task: Task[IngestVectorParameters], suffix: str | None) -> str:
     """The table of a layer, by the request's name for it."""
-    name = task.parameters.table_name
-    return name if suffix is None else bounded(f"{name}_{suffix}")
+    return publish.layer_table(task.parameters.table_name, suffix)
 
 
 def _builder(task: Task[IngestVectorParameters], decided: VectorPlan) -> GeoTableBuilder:

@@ -16,6 +16,7 @@ from psycopg import sql
 from workers.errors import TaskError
 from workers.geo_table import STANDARD_COLUMNS, TableColumn, index_name
 from workers.vector import keys as key_columns
+from workers.vector import shared
 
 _LOCK_TIMEOUT = "60s"
 _KEPT = ("objectid", "created_at", "updated_at")
@@ -106,13 +107,14 @@ def into(
 
     `indexes` are columns that are to have an index afterwards, as the table itself may have it already.
 
-    Readers go on reading; other writers wait. Where rows are appended, those that the same STAC item (collection, id) had
-    there before go: they are of an earlier revision of the same request.
+    Readers go on reading; other writers wait. What other requests show of the table stays as it is. Where rows are appended, those
+    that the same STAC item (collection, id) had there before go: they are of an earlier revision of the same request.
     """
     target = sql.Identifier(schema, table)
     connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
     connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(target))
     connection.execute("SET LOCAL lock_timeout = 0")
+    shared.detach(connection, schema, table)
     removed = 0
     if keys:
         key_columns.create_index(connection, schema, table, keys)

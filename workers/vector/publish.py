@@ -11,15 +11,16 @@ import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from codegen.messages.vector import VectorReport
 from workers.errors import TaskError
-from workers.geo_table import GeoTableBuilder, TableColumn, named_after, rename_statements
+from workers.geo_table import GeoTableBuilder, TableColumn, bounded, named_after, rename_statements
 from workers.vector import keys as key_columns
+from workers.vector import shared
 
 SCHEMA = "geo"
 READER = "geomill_reader"
@@ -70,6 +71,11 @@ def staging_name(job_id: str, layer: int = 0) -> str:
 def name_of(report: VectorReport) -> str:
     """A report's table, without its schema."""
     return report.table.removeprefix(f"{SCHEMA}.")
+
+
+def layer_table(table: str, suffix: str | None) -> str:
+    """The table of a layer, by the request's name for it."""
+    return table if suffix is None else bounded(f"{table}_{suffix}")
 
 
 def loaded(report: VectorReport) -> list[tuple[VectorReport, str]]:
@@ -140,10 +146,24 @@ def swap(
     """Put the complete table in the place of the published one, and let its client read it."""
     # An operator may take the task up long after its request has ended and its leftovers were discarded.
     require_staging(connection, staging)
-    grants = []
+    grants: list[shared.Grant] = []
     if writable(connection, table, mark, mode) is not None:
-        grants = _grants(connection, table)
+        grants = shared.grants(connection, SCHEMA, table)
         _drop(connection, table, check)
+    name, kind = sql.Identifier(SCHEMA, table), sql.SQL("VIEW" if shared.is_view(connection, SCHEMA, staging) else "TABLE")
+    if shared.is_view(connection, SCHEMA, staging):
+        connection.execute(sql.SQL("ALTER VIEW {} RENAME TO {}").format(sql.Identifier(SCHEMA, staging), sql.Identifier(table)))
+    else:
+        _rename(connection, staging, table, indexed, keys)
+    comment = sql.Literal(f"{words.replace(chr(0), '')}\n\n{mark}")
+    connection.execute(sql.SQL("COMMENT ON {} {} IS {}").format(kind, name, comment))
+    connection.execute(sql.SQL("GRANT SELECT ON {} TO {}, {}").format(name, sql.Identifier(client_role), sql.Identifier(READER)))
+    # What an administrator granted outlives the table that is replaced.
+    shared.grant(connection, SCHEMA, table, grants)
+
+
+def _rename(connection: psycopg.Connection[Any], staging: str, table: str, indexed: Sequence[str], keys: Sequence[str]) -> None:
+    """Give a loaded table its name, and everything that is named after it."""
     taken = _taken(connection, named_after(table, indexed))
     for statement in rename_statements(indexed, staging, table, SCHEMA, taken=taken):
         connection.execute(statement)
@@ -153,30 +173,6 @@ def swap(
                 sql.Identifier(SCHEMA, key_columns.index_name(staging, keys)), sql.Identifier(key_columns.index_name(table, keys))
             )
         )
-    name = sql.Identifier(SCHEMA, table)
-    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(f"{words.replace(chr(0), '')}\n\n{mark}")))
-    connection.execute(sql.SQL("GRANT SELECT ON {} TO {}, {}").format(name, sql.Identifier(client_role), sql.Identifier(READER)))
-    for privilege, grantee, option in grants:
-        grant = sql.SQL("GRANT {} ON {} TO {}{}").format(sql.SQL(privilege), name, grantee, sql.SQL(option))
-        connection.execute(grant)
-
-
-def _grants(connection: psycopg.Connection[Any], table: str) -> list[tuple[LiteralString, sql.Composable, LiteralString]]:
-    """Who else may do what with a table: what an administrator granted outlives the table that is replaced."""
-    rows = connection.execute(
-        """
-        SELECT a.privilege_type, r.rolname, a.is_grantable
-          FROM pg_catalog.pg_class AS c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
-          LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
-         WHERE c.relnamespace = %s::regnamespace AND c.relname = %s AND a.grantee <> c.relowner
-         ORDER BY 1, 2
-        """,
-        (SCHEMA, table),
-    ).fetchall()
-    return [
-        (privilege, sql.SQL("PUBLIC") if role is None else sql.Identifier(role), " WITH GRANT OPTION" if is_grantable else "")
-        for privilege, role, is_grantable in rows
-    ]
 
 
 def writable(connection: psycopg.Connection[Any], table: str, mark: Mark, mode: str) -> Mark | None:
@@ -186,7 +182,7 @@ def writable(connection: psycopg.Connection[Any], table: str, mark: Mark, mode: 
     """
     row = connection.execute(
         """
-        SELECT c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE'),
+        SELECT c.relkind IN ('r', 'v') AND pg_has_role(c.relowner, 'USAGE'),
                pg_catalog.obj_description(c.oid, 'pg_class')
           FROM pg_catalog.pg_class AS c
          WHERE c.relnamespace = %s::regnamespace AND c.relname = %s
@@ -285,7 +281,7 @@ def _drop_all(connection: psycopg.Connection[Any], wanted: Wanted, check: Callab
         """
         SELECT c.relname, pg_catalog.obj_description(c.oid, 'pg_class')
           FROM pg_catalog.pg_class AS c
-         WHERE c.relnamespace = %s::regnamespace AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+         WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'v') AND pg_has_role(c.relowner, 'USAGE')
          ORDER BY c.relname
         """,
         (SCHEMA,),
@@ -294,7 +290,7 @@ def _drop_all(connection: psycopg.Connection[Any], wanted: Wanted, check: Callab
 
 
 def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], None], wanted: Wanted | None = None) -> bool:
-    """Drop a table once nobody reads it. Asks for the lock again and again rather than once for long.
+    """Drop a table once nobody reads it, or leave it to a view of it. Asks for the lock again and again rather than once for long.
 
     With `wanted`, asks once more under the lock: a later revision may have put another table in its place. Returns whether
     it was dropped.
@@ -304,12 +300,15 @@ def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], N
         check()
         try:
             with connection.transaction():
+                shared.lock(connection, SCHEMA, table)
                 if wanted is not None:
                     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(SCHEMA, table)))
                     if not wanted(table, _mark_of(connection, table)):
                         connection.execute("SET LOCAL lock_timeout = 0")
                         return False
-                connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, table)))
+                if not shared.bequeath(connection, SCHEMA, table):
+                    drop = "DROP VIEW {}" if shared.is_view(connection, SCHEMA, table) else "DROP TABLE {}"
+                    connection.execute(sql.SQL(drop).format(sql.Identifier(SCHEMA, table)))
         except psycopg.errors.UndefinedTable:
             if wanted is None:
                 raise

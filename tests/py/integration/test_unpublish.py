@@ -66,7 +66,7 @@ def test_everything_goes_and_may_come_again(
     sources = {"table": place("nc.gpkg", source_root), "scene": source_root / "L7_ETMs.tif", "members": f"{members}/"}
     types = {"table": "vector", "scene": "raster", "members": "collection"}
     # What shares schema and collections with them, and has to stay.
-    ddh.submit("other_table", sources["table"])
+    ddh.submit("other_table", sources["table"], keep_z=True)
     ddh.submit("other_scene", place("lc.tif", source_root))
     assert workers("--until-idle").wait() == 0
     others = published(database, storage)
@@ -147,7 +147,7 @@ def test_a_revision_that_ends_badly_leaves_nothing_where_the_old_one_was_taken_b
     unpublish(ddh, request)
     ddh.submit("cancelled", place("nc.gpkg", source_root))
     # The new revision is loaded, and then comes to a bad end.
-    assert workers("--until-idle", "--task-types", "vector_plan,vector_chunk,vector_finish").wait() == 0
+    assert workers("--until-idle", "--task-types", "vector_plan,vector_chunk,vector_finish_v2").wait() == 0
     assert len(published(database, storage)["tables"]) == 2, "the old, and what is loaded beside it"
     with database.connect("ddh") as connection:
         connection.execute("SELECT platform.cancel_request(%s, 'not wanted')", (request,))

@@ -45,3 +45,25 @@ def test_a_raster_comes_to_be_shared_and_goes(sharer: Sharer) -> None:
     assert not cog.exists()
     assert sharer.rows(uses) == []
     assert sharer.disagreements() == []
+
+
+@pytest.mark.slow
+def test_a_table_comes_to_be_shared_and_goes(sharer: Sharer) -> None:
+    path = sharer.place("nc.gpkg")
+    first = sharer.made("killed table 1", path)
+    second = sharer.ask("killed table 2", path)
+    every_statement(sharer)
+    assert sharer.completed(second)["reused_from"] == first
+    rows = "SELECT count(*) AS n FROM geo.shared_killed_table_2_v1"
+    whole = sharer.rows(rows)
+    sharer.unpublish(first)
+    every_statement(sharer)
+    assert sharer.rows(rows) == whole
+    third = sharer.made("killed table 3", path)
+    assert sharer.completed(third)["reused_from"] == second
+    more = sharer.ask("killed table 4", path, mode="append", table_name="shared_killed_table_2_v1")
+    every_statement(sharer)
+    sharer.completed(more)
+    assert sharer.rows(rows) == [{"n": 2 * whole[0]["n"]}]
+    assert sharer.rows("SELECT count(*) AS n FROM geo.shared_killed_table_3_v1") == whole
+    assert sharer.disagreements() == []

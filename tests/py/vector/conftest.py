@@ -29,11 +29,11 @@ from workers.storage import Storage
 TASKS = (
     "vector_plan",
     "vector_chunk",
-    "vector_finish",
+    "vector_finish_v2",
     "vector_download",
     "vector_catalogue_v2",
     "discard_v2",
-    "vector_withdraw",
+    "vector_withdraw_v2",
     "unpublish_files_v2",
     "vector_report",
 )
@@ -72,10 +72,10 @@ class Mill:
         return Path(shutil.make_archive(str(self.sources / f"{path.stem}-{folder.name}"), "zip", folder))
 
     def submit(self, path: Path, *, dataset: str | None = None, **config: Any) -> str:
-        """A vector request; its id."""
+        """A vector request that is processed, whatever was before; its id."""
         row = self.ddh.execute(
             "SELECT request_id FROM platform.submit_request(%s, 'r', 'v1', %s, 'vector', %s)",
-            (dataset or f"d{uuid.uuid4().hex[:12]}", str(path), Jsonb(config)),
+            (dataset or f"d{uuid.uuid4().hex[:12]}", str(path), Jsonb({"reprocess": True, **config})),
         ).fetchone()
         assert row is not None
         return str(row["request_id"])
