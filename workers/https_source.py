@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -44,18 +46,34 @@ def fetch(
     *,
     resolver: Resolve = resolve,
     trust: ssl.SSLContext | None = None,
-) -> None:
-    """Write the file at a URL to a local file; raises TaskError where it may not be had, or cannot."""
+) -> str | None:
+    """Write the file at a URL to a local file, and return its version; raises TaskError where it may not be had, or cannot."""
     progress = _Progress()
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = 1
+    while True:
         try:
             _fetch(url, roots, target, progress, check, resolver, trust)
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, ssl.SSLCertVerificationError) or attempt == ATTEMPTS:
                 raise _failed("SOURCE_NOT_REACHED", url, f"it cannot be read: {type(error).__name__}: {error}", retryable=True) from error
             time.sleep(_WAIT_SECONDS * attempt)
+            attempt += 1
         else:
-            return
+            return progress.version
+
+
+def version(url: str, roots: Sequence[str], *, resolver: Resolve = resolve, trust: ssl.SSLContext | None = None) -> tuple[str | None, int]:
+    """The version of the file at a URL and its size; None and 0 where the host says neither without the file."""
+    try:
+        with _followed("HEAD", url, roots, _Progress(), resolver, trust) as (_, response):
+            if response.status != 200:
+                return None, 0
+            # A weak one is of files that are as good as the same.
+            tag = response.headers.get("ETag") or "W/"
+            return None if tag.startswith("W/") else tag, int(response.headers.get("Content-Length") or 0)
+    except (OSError, ValueError, http.client.HTTPException, TaskError):
+        # Whatever it is, the request for the file itself says it better.
+        return None, 0
 
 
 def _is_below(url: str, roots: Sequence[str]) -> bool:
@@ -73,15 +91,23 @@ def _fetch(
     resolver: Resolve,
     trust: ssl.SSLContext | None,
 ) -> None:
+    with _followed("GET", url, roots, progress, resolver, trust) as (final, response):
+        _receive(final, response, target, progress, check)
+
+
+@contextlib.contextmanager
+def _followed(
+    method: str, url: str, roots: Sequence[str], progress: _Progress, resolver: Resolve, trust: ssl.SSLContext | None
+) -> Iterator[tuple[str, http.client.HTTPResponse]]:
+    """The answer for a URL, and the URL that gave it once redirects are followed: each of them below the roots."""
     for _ in range(_MOST_REDIRECTS + 1):
         if not _is_below(url, roots):
             raise _failed("SOURCE_NOT_ALLOWED", url, "it is not below a URL that this client may read")
-        with _answer(_target(url, resolver), progress, trust) as response:
-            if response.status in (301, 302, 303, 307, 308):
-                url = urljoin(url, response.headers.get("Location") or "")
-                continue
-            _receive(url, response, target, progress, check)
-            return
+        with _answer(method, _target(url, resolver), progress, trust) as response:
+            if response.status not in (301, 302, 303, 307, 308):
+                yield url, response
+                return
+            url = urljoin(url, response.headers.get("Location") or "")
     raise _failed("SOURCE_NOT_REACHED", url, f"more than {_MOST_REDIRECTS} redirects")
 
 
@@ -107,11 +133,15 @@ def _receive(url: str, response: http.client.HTTPResponse, target: Path, progres
             progress.written += len(chunk)
     if expected is not None and received < expected:
         raise http.client.IncompleteRead(b"", expected - received)
+    with contextlib.suppress(TypeError, ValueError):
+        # When it was written is the same however often it is brought.
+        written = parsedate_to_datetime(response.headers["Last-Modified"]).timestamp()
+        os.utime(target, (written, written))
 
 
 @contextlib.contextmanager
-def _answer(target: Target, progress: _Progress, trust: ssl.SSLContext | None) -> Iterator[http.client.HTTPResponse]:
-    """The response to a GET, from the first of the checked addresses that takes a connection."""
+def _answer(method: str, target: Target, progress: _Progress, trust: ssl.SSLContext | None) -> Iterator[http.client.HTTPResponse]:
+    """The response to a request, from the first of the checked addresses that takes a connection."""
     headers = {"User-Agent": "geomill", "Accept-Encoding": "identity", "Connection": "close"}
     if progress.written and progress.version is not None and not progress.version.startswith("W/"):
         headers |= {"Range": f"bytes={progress.written}-", "If-Range": progress.version}
@@ -119,7 +149,7 @@ def _answer(target: Target, progress: _Progress, trust: ssl.SSLContext | None) -
         connection = http.client.HTTPSConnection(target.host, target.port)
         connection.sock = (trust or ssl.create_default_context()).wrap_socket(plain, server_hostname=target.host)
         with contextlib.closing(connection):
-            connection.request("GET", target.path, headers=headers)
+            connection.request(method, target.path, headers=headers)
             yield connection.getresponse()
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 import psycopg
 
+from workers import copies
 from workers.attempts import Attempts
 from workers.backoff import Backoff
 from workers.batches import SLOW_BATCH, Batches
 from workers.engine import Claimed, Engine, WorkerDeadError
-from workers.errors import in_short, is_disconnected, is_transient
+from workers.errors import TaskError, in_short, is_disconnected, is_transient
 from workers.heartbeat import Heartbeat
 from workers.identity import Identity, software_version
 from workers.logs import configure_logging, process_log
@@ -155,6 +156,10 @@ class Loop:
         if time.monotonic() < self._storage_at:
             return
         self._storage_at = time.monotonic() + STORAGE_LOOK_EVERY
+        try:
+            copies.sweep()
+        except (OSError, TaskError) as error:
+            process_log().warning("cannot remove copies of sources", error=str(error))
         try:
             self._engine.report_storage(self._identity.worker_id, look_at(self._storage))
         except psycopg.Error as error:

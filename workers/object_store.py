@@ -42,6 +42,8 @@ class Found:
     key: str
     size: int
     version: str | None
+    modified: float
+    """When it was written, in seconds since 1970."""
 
 
 def split(url: str) -> tuple[str, str]:
@@ -127,7 +129,7 @@ def _store(bucket: str) -> Any:
 
 
 def _found(meta: Any) -> Found:
-    return Found(meta["path"], meta["size"], meta["e_tag"])
+    return Found(meta["path"], meta["size"], meta["e_tag"], meta["last_modified"].timestamp())
 
 
 def _media_type(key: str) -> str:

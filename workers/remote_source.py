@@ -1,8 +1,8 @@
 """Sources that are not on this machine: brought here as a whole, and then read like any other.
 
 A source is read several times, and by libraries that would have their own idea of a URL; a copy is the same for all of them,
-whichever store it came from. It lies in a folder of its own (below GEOMILL_SCRATCH, else the system's), with what stands beside
-it under the same name, and goes with the folder.
+whichever store it came from. It lies in a folder of its own, with what stands beside it under the same name, and the worker
+processes of a machine share it (copies).
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from workers import https_source, object_store
+from workers import copies, https_source, object_store
+from workers.copies import Copy
 from workers.errors import TaskError
 
 SCHEMES = (*object_store.SCHEMES, "https")
@@ -30,23 +31,19 @@ def is_remote(location: str) -> bool:
     return location.partition("://")[0] in SCHEMES and "://" in location
 
 
-def fetch(source_path: str, roots: Sequence[str], check: Callable[[], None]) -> Path:
-    """Bring a source here; returns where it lies. Its folder is the caller's to remove."""
+def fetch(source_path: str, roots: Sequence[str], check: Callable[[], None]) -> tuple[Path, Copy]:
+    """Bring a source here, or find it here; returns where it lies, and the copy, which is the caller's to close."""
     _require_allowed(source_path, roots)
-    scratch = os.environ.get("GEOMILL_SCRATCH")
-    folder = Path(tempfile.mkdtemp(prefix="geomill-", dir=scratch))
-    try:
-        if source_path.startswith("https://"):
-            target = folder / _file_name(unquote(urlsplit(source_path).path), source_path)
-            https_source.fetch(source_path, roots, target, check)
-        else:
-            target = _fetch_object(source_path, folder, check)
-        if target.stat().st_size == 0:
-            raise _refused(source_path, "SOURCE_EMPTY", "it is empty (0 bytes)", "Upload the file again", category_is_data=True)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return target
+    if source_path.startswith("https://"):
+        name, copy = _copy_of_file(source_path, roots, check)
+    else:
+        name, copy = _copy_of_object(source_path, roots, check)
+    path = copy.folder / name
+    if path.stat().st_size == 0:
+        copy.kept = False
+        copy.close()
+        raise _refused(source_path, "SOURCE_EMPTY", "it is empty (0 bytes)", "Upload the file again", category_is_data=True)
+    return path, copy
 
 
 def listed(source_path: str, roots: Sequence[str]) -> list[str]:
@@ -64,7 +61,24 @@ def listed(source_path: str, roots: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def _fetch_object(source_path: str, folder: Path, check: Callable[[], None]) -> Path:
+def _copy_of_file(url: str, roots: Sequence[str], check: Callable[[], None]) -> tuple[str, Copy]:
+    """By https. What its host gives no version of is brought each time."""
+    name = _file_name(unquote(urlsplit(url).path), url)
+    version, size = https_source.version(url, roots)
+    found = []
+
+    def bring(folder: Path) -> None:
+        _require_room(url, size)
+        found.append(https_source.fetch(url, roots, folder / name, check))
+
+    copy = copies.share([url, sorted(roots), version or uuid.uuid4().hex], size, bring, check)
+    # Changed meanwhile, or its host does not stand by its word: what came is used, and not again.
+    copy.kept &= version is not None and found in ([], [version])
+    return name, copy
+
+
+def _copy_of_object(source_path: str, roots: Sequence[str], check: Callable[[], None]) -> tuple[str, Copy]:
+    """An object, and what stands beside it under the same name."""
     bucket, key = object_store.split(source_path)
     name = _file_name(key, source_path)
     found = object_store.find(bucket, key)
@@ -74,18 +88,36 @@ def _fetch_object(source_path: str, folder: Path, check: Callable[[], None]) -> 
     stem = f"{PurePosixPath(name).stem}."
     others = [one for one in object_store.beside(bucket, key) if one.key != key and PurePosixPath(one.key).name.startswith(stem)]
     together = [found, *others[:_MOST_BESIDE]]
-    needed, free = sum(one.size for one in together) + _MARGIN_BYTES, shutil.disk_usage(folder).free
-    if needed > free:
-        raise TaskError(
-            "SCRATCH_FULL",
-            f"{source_path} has {found.size} bytes, and {free} are free where it is to be brought",
-            category="system",
-            retryable=True,
-            remediation="Make room, or let GEOMILL_SCRATCH name a larger disk",
-        )
-    for one in together:
-        object_store.fetch(bucket, one, folder / _file_name(one.key, source_path), check)
-    return folder / name
+    size = sum(one.size for one in together)
+
+    def bring(folder: Path) -> None:
+        _require_room(source_path, size)
+        for one in together:
+            target = folder / _file_name(one.key, source_path)
+            object_store.fetch(bucket, one, target, check)
+            # When it was written is the same wherever and however often it is brought.
+            os.utime(target, (one.modified, one.modified))
+
+    versions = [[one.key, one.size, one.version or uuid.uuid4().hex] for one in together]
+    copy = copies.share([source_path, sorted(roots), versions], size, bring, check)
+    copy.kept &= all(one.version is not None for one in together)
+    return name, copy
+
+
+def _require_room(source_path: str, size: int) -> None:
+    """Refuse what does not fit beside the copies that are being read; the others make room."""
+    for unused_seconds in (copies.UNUSED_SECONDS, 0.0):
+        copies.sweep(unused_seconds)
+        free = shutil.disk_usage(copies.place()).free
+        if size + _MARGIN_BYTES <= free:
+            return
+    raise TaskError(
+        "SCRATCH_FULL",
+        f"{source_path} has {size} bytes, and {free} are free where it is to be brought",
+        category="system",
+        retryable=True,
+        remediation="Make room, or let GEOMILL_SCRATCH name a larger disk",
+    )
 
 
 def _require_allowed(source_path: str, roots: Sequence[str]) -> None:

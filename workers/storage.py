@@ -26,6 +26,7 @@ from codegen.connection import home
 from codegen.messages.errors import Category
 from workers import object_store, remote_source
 from workers.archive import Archive
+from workers.copies import Copy
 from workers.errors import TaskError
 
 _ATTEMPT = re.compile(r"^\.attempt-(?P<task_id>[0-9]+)-(?P<attempt>[0-9]+)-(?P<name>.+)$")
@@ -49,8 +50,8 @@ class Source:
     archive: Archive | None = None
     folder: tuple[Path, ...] = ()
     """The files of a folder, where it is one and whoever opened it takes those."""
-    scratch: Path | None = None
-    """The folder that a source from elsewhere was brought to."""
+    copy: Copy | None = None
+    """Of a source from elsewhere."""
 
     def extract(self) -> list[Path]:
         """The files of the archive, extracted to a folder of their own; those of a folder; else the file itself."""
@@ -59,11 +60,11 @@ class Source:
         return list(self.folder) or [self.path]
 
     def close(self) -> None:
-        """Remove what was extracted, and what was brought here."""
+        """Remove what was extracted, and let go what was brought here."""
         if self.archive is not None:
             self.archive.close()
-        if self.scratch is not None:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.copy is not None:
+            self.copy.close()
 
     def __enter__(self) -> Self:
         return self
@@ -247,13 +248,14 @@ class Storage:
         With `folders` also a folder, for formats that are one: its files, links among them refused.
         """
         if remote_source.is_remote(source_path):
-            path = remote_source.fetch(source_path, roots, check)
+            path, copy = remote_source.fetch(source_path, roots, check)
             try:
                 archive = Archive.of(path, source_path)
             except BaseException:
-                shutil.rmtree(path.parent, ignore_errors=True)
+                copy.kept = False
+                copy.close()
                 raise
-            return Source(path=path, name=path.name, size=path.stat().st_size, archive=archive, scratch=path.parent)
+            return Source(path=path, name=path.name, size=path.stat().st_size, archive=archive, copy=copy)
         real = _resolve(source_path, roots)
         if folders and real.is_dir():
             files = _files_of(real, source_path)

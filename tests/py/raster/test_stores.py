@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from tests.conftest import CLIENT
 from tests.py.raster.client import Client, make_collection, write
@@ -95,3 +97,17 @@ def test_what_is_in_the_bucket_agrees_and_goes(client: Client, in_bucket: Client
     in_bucket.work()
     assert client.status(request)["status"] == "unpublished"
     assert list(storage.listed(f"{CLIENT}/{request}")) == []
+
+
+def test_a_vector_is_loaded_in_chunks_from_a_bucket(client: Client, in_bucket: Client, bucket: s3.Bucket) -> None:
+    path = client.sources / "points.geojson"
+    features = [
+        {"type": "Feature", "properties": {"n": number}, "geometry": {"type": "Point", "coordinates": [number / 100, 1]}}
+        for number in range(3000)
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    request = client.submit(upload(bucket, path, "sources/points.geojson"), "vector", chunk_rows=1000)
+    in_bucket.work()
+    table = client.completed(request)["endpoints"]["table"].removeprefix("geo.")
+    count = sql.SQL("SELECT count(*) FROM geo.{}").format(sql.Identifier(table))
+    assert client.superuser.execute(count).fetchone() == (3000,)

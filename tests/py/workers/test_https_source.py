@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -43,6 +44,16 @@ def serving(tls: ssl.SSLContext) -> Iterator[Host]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
+        def do_HEAD(self) -> None:
+            if self.path == "/data/moved.tif":
+                self.send_response(302)
+                self.send_header("Location", "/data/a%20b.tif")
+            else:
+                self.send_response(200 if self.path == "/data/a%20b.tif" else 405)
+                self.send_header("ETag", host.version)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+
         def do_GET(self) -> None:
             wanted = self.headers["Range"]
             host.asked.append((self.path, wanted))
@@ -51,6 +62,7 @@ def serving(tls: ssl.SSLContext) -> Iterator[Host]:
                 body = CONTENT[start:]
                 self.send_response(206 if start else 200)
                 self.send_header("ETag", host.version)
+                self.send_header("Last-Modified", "Mon, 06 May 2024 07:00:00 GMT")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if host.breaks:
@@ -134,6 +146,22 @@ def fetch(host: Host, contexts: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path:
 def test_a_file_is_brought_here(fetch: Fetch) -> None:
     assert fetch("/data/a b.tif") == CONTENT
     assert fetch("/data/a%20b.tif") == CONTENT
+
+
+def test_it_is_as_old_as_its_host_says(fetch: Fetch) -> None:
+    fetch("/data/a%20b.tif")
+    assert datetime.fromtimestamp(fetch.target.stat().st_mtime, UTC) == datetime(2024, 5, 6, 7, tzinfo=UTC)
+
+
+def test_the_version_of_a_file(fetch: Fetch) -> None:
+    def version(path: str) -> tuple[str | None, int]:
+        roots = [fetch.host.url("/data/")]
+        return https_source.version(fetch.host.url(path), roots, resolver=lambda _host, _port: ["127.0.0.1"], trust=fetch.trust)
+
+    assert version("/data/a%20b.tif") == version("/data/moved.tif") == ('"one"', len(CONTENT))
+    assert version("/elsewhere/a.tif") == version("/data/other.tif") == (None, 0)
+    fetch.host.version = 'W/"weak"'
+    assert version("/data/a%20b.tif") == (None, len(CONTENT))
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(fetch: Fetch) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from tests.py.support import s3
-from workers import object_store, remote_source
+from workers import copies, object_store, remote_source
 from workers.errors import TaskError
 from workers.storage import Storage, Stored
 from workers.storage_probe import look_at
@@ -42,7 +43,7 @@ def upload(bucket: str, key: str, content: bytes, folder: Path) -> None:
 
 
 def brought(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "scratch").rglob("*") if path.is_file())
+    return sorted(path.name for path in (tmp_path / "scratch").rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 class TestSources:
@@ -53,7 +54,30 @@ class TestSources:
         with storage.open_source(f"{bucket}/in/a b.tif", [f"{bucket}/in/"]) as source:
             assert (source.name, source.size, source.path.read_bytes()) == ("a b.tif", 7, b"a b.tif")
             assert brought(tmp_path) == ["a b.tfw", "a b.tif", "a b.tif.aux.xml"]
+            found = object_store.find(bucket, "in/a b.tif")
+            assert found is not None
+            assert source.path.stat().st_mtime == found.modified, "wherever and however often it is brought"
+        copies.sweep(0)
         assert brought(tmp_path) == []
+
+    def test_an_object_is_brought_once_until_it_changes(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bring = Mock(side_effect=object_store.fetch)
+        monkeypatch.setattr(object_store, "fetch", bring)
+        storage, url = Storage.at(tmp_path / "storage"), f"{bucket}/in/a.tif"
+
+        def read(*roots: str) -> tuple[bytes, int]:
+            with storage.open_source(url, [f"{bucket}/{root}" for root in roots]) as source:
+                return source.path.read_bytes(), bring.call_count
+
+        upload(bucket, "in/a.tif", b"one", tmp_path)
+        assert [read("in/"), read("in/")] == [(b"one", 1), (b"one", 1)]
+        assert read("in/", "more/") == (b"one", 2), "who may read other places has a copy of his own"
+        upload(bucket, "in/a.tif", b"two", tmp_path)
+        assert [read("in/"), read("in/")] == [(b"two", 3), (b"two", 3)]
+        upload(bucket, "in/a.tfw", b"beside", tmp_path)
+        assert read("in/") == (b"two", 5), "with what is beside it now"
+        with pytest.raises(TaskError, match="not below"):
+            read("other/")
 
     def test_large_objects_come_in_ranges_of_one_version(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(object_store, "RANGE_BYTES", 1000)
@@ -126,7 +150,7 @@ class TestSources:
             Storage.at(tmp_path / "storage").open_source(f"{bucket}/in/a.tif", [f"{bucket}/in/"])
         said = caught.value.detail
         assert (said.code, said.category, said.retryable) == ("SCRATCH_FULL", "system", True)
-        assert list((tmp_path / "scratch").iterdir()) == []
+        assert list(copies.place().iterdir()) == []
 
     def test_a_store_that_does_not_answer_is_tried_again_later(self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as silent:
