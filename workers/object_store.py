@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -115,7 +115,13 @@ def delete(bucket: str, keys: list[str]) -> None:
     """Remove objects; one that is gone is no error."""
     if keys:
         with _told(f"{bucket}/{keys[0]}", writing=True):
-            obstore.delete(_store(bucket), keys)
+            try:
+                obstore.delete(_store(bucket), keys)
+            except FileNotFoundError:
+                # Azure and GCS say so of each that is gone, and the library ends there.
+                for key in keys:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(_store(bucket), key)
 
 
 @lru_cache(maxsize=64)
