@@ -233,7 +233,7 @@ class Task(Table):
     """One unit of work. Narrow, because the claim path lives here; what is wide lies in task_inputs and task_results."""
 
     __table__: ClassVar[TableOptions] = table(
-        schema="app", name="tasks", fillfactor=50,
+        schema="app", name="tasks", fillfactor=33,
         storage={"autovacuum_vacuum_scale_factor": "0.01", "autovacuum_vacuum_cost_delay": "0"},
         indexes=[
             Index(("task_type", "run_at"), where="run_at IS NOT NULL", name="idx_tasks_due"),

@@ -332,7 +332,7 @@ CREATE TABLE app.tasks (
     completed_at timestamptz,
     CONSTRAINT tasks_pkey PRIMARY KEY (task_id)
 )
-WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+WITH (fillfactor = 33, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 
 COMMENT ON TABLE app.tasks IS 'One unit of work. Narrow, because the claim path lives here; what is wide lies in task_inputs and task_results.';
 COMMENT ON COLUMN app.tasks.task_id IS 'stage_id << 24 | task_index. No foreign key to stages: the key is made from it, and a check a row would halve fan-out';
