@@ -631,9 +631,13 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         PERFORM app.require_read_committed();
     END IF;
-    SELECT v.filled, v.problems INTO filled, found_wrong FROM app.validate_job(create_job.job_type, create_job.parameters) AS v;
-    SELECT t.* INTO STRICT definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type;
-    found_wrong := found_wrong || create_job.problems;
+    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type AND t.is_active;
+    IF NOT FOUND THEN
+        PERFORM app.validate_job(create_job.job_type, create_job.parameters);  -- which says what there is
+    END IF;
+    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || create_job.job_type)
+       INTO filled, found_wrong USING coalesce(create_job.parameters, 'null');
+    found_wrong := coalesce(found_wrong, '[]') || create_job.problems;
     IF create_job.problems = '[]' THEN
         BEGIN
             -- Its offset from UTC is in the text, so that no setting of the session has a say.
@@ -2181,24 +2185,9 @@ BEGIN
 END;
 $$;
 
--- app.lower_floor: a stage becomes claimable at a rank; claims begin no higher than there.
---
--- Guarantees  A row more, and only where the rank lies below the floor. Never waits.
--- Locks       none.
-CREATE OR REPLACE FUNCTION app.lower_floor(rank bigint)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    INSERT INTO app.ready_floors (rank)
-    SELECT lower_floor.rank WHERE lower_floor.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1);
-END;
-$$;
-
 -- app.make_ready: a stage with fresh tasks gets its place among what can be claimed, or among what waits for slots.
 --
--- Guarantees  Listeners are told, once a transaction.
+-- Guarantees  Listeners are told, once a transaction. Claims begin no higher than its rank.
 -- Locks       those of app.admit_tasks, where the stage comes under a cap; else none (its row is new).
 CREATE OR REPLACE FUNCTION app.make_ready(stage_id bigint, task_type text, caps integer[], rank bigint, low bigint, high bigint)
 RETURNS void
@@ -2207,9 +2196,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF caps IS NULL THEN
-        INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-        VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high);
-        PERFORM app.lower_floor(make_ready.rank);
+        WITH made AS (
+            INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
+            VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high))
+        -- A row more, and only where the rank lies below the floor.
+        INSERT INTO app.ready_floors (rank)
+        SELECT make_ready.rank WHERE make_ready.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1);
     ELSE
         INSERT INTO app.capped_stages (stage_id, caps, rank, low, high)
         VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high);
@@ -2321,11 +2313,8 @@ BEGIN
                 INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
                 VALUES (this.stage_id, job.client_id, CASE WHEN job.run_at > mend_stage.this_moment THEN job.run_at END, this.task_type, rank, lowest - 1, this.last_task_id);
             ELSE
-                INSERT INTO app.ready_stages AS r (stage_id, task_type, rank, low, high)
-                VALUES (this.stage_id, this.task_type, rank, lowest - 1, this.last_task_id)
-                ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low), high = excluded.high;
-                PERFORM app.lower_floor(rank);
-                PERFORM pg_notify('geomill_tasks', '');
+                DELETE FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id;
+                PERFORM app.make_ready(this.stage_id, this.task_type, NULL, rank, lowest - 1, this.last_task_id);
             END IF;
         END IF;
         RETURN true;
@@ -2716,17 +2705,14 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job app.jobs;
-    definition app.job_stages;
+    here record;
     previous app.stages;
     mask CONSTANT bigint := (1::bigint << 24) - 1;
     most CONSTANT bigint := 1::bigint << 24;
-    shared jsonb := '{}';
     wanted jsonb;
     base bigint;
     first_task bigint;
     last_task bigint;
-    stage_caps integer[];
     waits_until timestamptz;
     is_paused boolean := false;
     is_unsure boolean := false;
@@ -2735,36 +2721,35 @@ DECLARE
     rank bigint;
     this_moment CONSTANT timestamptz := app.clock();
 BEGIN
-    SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = open_stage.job_id;
-    SELECT d.* INTO STRICT definition FROM app.job_stages AS d
-     WHERE d.job_type = job.job_type AND d.version = job.job_type_version AND d.stage = open_stage.stage;
+    SELECT j.job_id, j.job_type, j.status, j.stage, j.priority, j.parameters, j.client_id, j.run_at, j.share_until,
+           d.name, d.task_type, d.fan_out, d.fan_out_from, d.fan_out_path, d.condition, d.max_runtime_seconds,
+           (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(j.parameters) AS p WHERE d.task_parameters ? p.key) AS shared,
+           app.caps_of(d.task_type, j.client_id, j.concurrency_key) AS caps
+      INTO STRICT here
+      FROM app.jobs AS j
+      JOIN app.job_stages AS d ON d.job_type = j.job_type AND d.version = j.job_type_version AND d.stage = open_stage.stage
+     WHERE j.job_id = open_stage.job_id;
     IF open_stage.stage > 1 THEN
-        SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = job.job_id AND s.stage = open_stage.stage - 1;
+        SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = here.job_id AND s.stage = open_stage.stage - 1;
     END IF;
-    IF definition.task_parameters <> '[]' THEN
-        SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') INTO shared
-          FROM jsonb_each(job.parameters) AS p WHERE definition.task_parameters ? p.key;
-    END IF;
-
-    stage_caps := app.caps_of(definition.task_type, job.client_id, job.concurrency_key);
-    waits_until := CASE WHEN stage_caps IS NOT NULL THEN 'infinity'::timestamptz END;
+    waits_until := CASE WHEN here.caps IS NOT NULL THEN 'infinity'::timestamptz END;
 
     -- What can go wrong is settled before the first row is written.
     task_count := NULL;
-    IF definition.condition IS NOT NULL AND NOT coalesce(jsonb_path_match(
-           jsonb_build_object('parameters', job.parameters, 'previous', app.results_array(previous.stage_id)),
-           definition.condition::jsonpath, '{}', true), false) THEN
+    IF here.condition IS NOT NULL AND NOT coalesce(jsonb_path_match(
+           jsonb_build_object('parameters', here.parameters, 'previous', app.results_array(previous.stage_id)),
+           here.condition::jsonpath, '{}', true), false) THEN
         task_count := 0;
-    ELSIF definition.fan_out = 'count'::app.fan_out THEN
-        wanted := jsonb_path_query_first(job.parameters, definition.fan_out_path::jsonpath);
+    ELSIF here.fan_out = 'count'::app.fan_out THEN
+        wanted := jsonb_path_query_first(here.parameters, here.fan_out_path::jsonpath);
         IF jsonb_typeof(wanted) IS DISTINCT FROM 'number' OR (wanted::numeric % 1) <> 0 OR wanted::numeric NOT BETWEEN 0 AND most THEN
-            problem := app.problem('FAN_OUT_COUNT', 'user', definition.fan_out_path, wanted,
-                format('stage %s of %s needs a whole number between 0 and %s at %s', open_stage.stage, job.job_type, most, definition.fan_out_path),
+            problem := app.problem('FAN_OUT_COUNT', 'user', here.fan_out_path, wanted,
+                format('stage %s of %s needs a whole number between 0 and %s at %s', open_stage.stage, here.job_type, most, here.fan_out_path),
                 'submit the job with such a number');
             RETURN;
         END IF;
         task_count := wanted::integer;
-    ELSIF definition.fan_out = 'single'::app.fan_out THEN
+    ELSIF here.fan_out = 'single'::app.fan_out THEN
         task_count := 1;
     END IF;
 
@@ -2774,32 +2759,32 @@ BEGIN
     last_task := CASE WHEN task_count > 0 THEN base + task_count - 1 END;
     INSERT INTO app.stages (stage_id, job_id, stage, name, task_type, fan_out, tasks, last_task_id, max_runtime_seconds, task_parameters,
                                   matches_stage_id, caps, created_at) OVERRIDING SYSTEM VALUE
-    VALUES (new_stage_id, job.job_id, open_stage.stage, definition.name, definition.task_type, definition.fan_out, coalesce(task_count, 0), last_task,
-            definition.max_runtime_seconds, shared, CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END,
-            stage_caps, this_moment);
+    VALUES (new_stage_id, here.job_id, open_stage.stage, here.name, here.task_type, here.fan_out, coalesce(task_count, 0), last_task,
+            here.max_runtime_seconds, here.shared, CASE WHEN here.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END,
+            here.caps, this_moment);
 
     IF task_count IS NOT NULL THEN
         INSERT INTO app.tasks (task_id, task_type, run_at)
-        SELECT base + i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
-    ELSIF definition.fan_out = 'match_previous'::app.fan_out THEN
+        SELECT base + i, here.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
+    ELSIF here.fan_out = 'match_previous'::app.fan_out THEN
         INSERT INTO app.tasks (task_id, task_type, run_at)
-        SELECT base | (t.task_id & mask), definition.task_type, waits_until
+        SELECT base | (t.task_id & mask), here.task_type, waits_until
           FROM app.tasks AS t
          WHERE t.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id AND t.status = 'completed'::app.task_status;
         GET DIAGNOSTICS task_count = ROW_COUNT;
         SELECT min(t.task_id), max(t.task_id) INTO first_task, last_task FROM app.tasks AS t WHERE t.task_id BETWEEN base AND base | mask;
     ELSE
-        IF definition.fan_out_from = 'parameters' THEN
+        IF here.fan_out_from = 'parameters' THEN
             INSERT INTO app.task_inputs (task_id, item)
             SELECT base + e.position - 1, e.element
-              FROM jsonb_path_query(job.parameters, definition.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
+              FROM jsonb_path_query(here.parameters, here.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
              WHERE e.position <= most + 1;
         ELSE
             INSERT INTO app.task_inputs (task_id, item)
             SELECT base + numbered.position - 1, numbered.element
               FROM (SELECT e.element, row_number() OVER (ORDER BY r.task_id, e.position) AS position
                       FROM app.task_results AS r,
-                           jsonb_path_query(r.result_data, definition.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
+                           jsonb_path_query(r.result_data, here.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
                      WHERE r.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id) AS numbered
              WHERE numbered.position <= most + 1;
         END IF;
@@ -2809,38 +2794,38 @@ BEGIN
             DELETE FROM app.task_inputs AS i WHERE i.task_id BETWEEN base AND base + most;
             DELETE FROM app.stages AS s WHERE s.stage_id = open_stage.new_stage_id;
             new_stage_id := NULL;
-            problem := app.problem('FAN_OUT_TOO_LARGE', 'user', definition.fan_out_path, NULL,
-                format('stage %s of %s fans out into more than %s tasks', open_stage.stage, job.job_type, most), 'split the work into several jobs');
+            problem := app.problem('FAN_OUT_TOO_LARGE', 'user', here.fan_out_path, NULL,
+                format('stage %s of %s fans out into more than %s tasks', open_stage.stage, here.job_type, most), 'split the work into several jobs');
             RETURN;
         END IF;
         last_task := base + task_count - 1;
         INSERT INTO app.tasks (task_id, task_type, run_at)
-        SELECT base + i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
+        SELECT base + i, here.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
     END IF;
 
     IF task_count > 0 THEN
-        IF definition.fan_out IN ('each'::app.fan_out, 'match_previous'::app.fan_out) THEN
+        IF here.fan_out IN ('each'::app.fan_out, 'match_previous'::app.fan_out) THEN
             UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
         END IF;
-        IF job.client_id IS NOT NULL THEN
+        IF here.client_id IS NOT NULL THEN
             -- Not waited for: whoever pauses or resumes the client may be waiting for a row of ready_stages that this transaction
             -- has locked in a claim. Then the stage is parked, due at once; who unparks it sees what was decided.
-            is_unsure := NOT pg_try_advisory_xact_lock_shared(71106, hashtext(job.client_id));
-            is_paused := NOT is_unsure AND EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = job.client_id);
+            is_unsure := NOT pg_try_advisory_xact_lock_shared(71106, hashtext(here.client_id));
+            is_paused := NOT is_unsure AND EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = here.client_id);
         END IF;
         -- A point of priority is worth ten minutes of waiting: urgent work goes first, and nothing starves.
-        waits_from := greatest(this_moment, CASE WHEN job.status = 'pending'::app.job_status THEN coalesce(job.share_until, job.run_at) END);
-        rank := (extract(epoch FROM waits_from) * 1000000)::bigint - job.priority::bigint * 600000000;
-        is_delayed := job.status = 'pending'::app.job_status AND coalesce(job.run_at > this_moment, false);
+        waits_from := greatest(this_moment, CASE WHEN here.status = 'pending'::app.job_status THEN coalesce(here.share_until, here.run_at) END);
+        rank := (extract(epoch FROM waits_from) * 1000000)::bigint - here.priority::bigint * 600000000;
+        is_delayed := here.status = 'pending'::app.job_status AND coalesce(here.run_at > this_moment, false);
         IF is_paused OR is_delayed OR is_unsure THEN
             INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
-            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at WHEN is_unsure THEN this_moment END, definition.task_type, rank, first_task - 1, last_task);
+            VALUES (new_stage_id, here.client_id, CASE WHEN is_delayed THEN here.run_at WHEN is_unsure THEN this_moment END, here.task_type, rank, first_task - 1, last_task);
         ELSE
-            PERFORM app.make_ready(new_stage_id, definition.task_type, stage_caps, rank, first_task - 1, last_task);
+            PERFORM app.make_ready(new_stage_id, here.task_type, here.caps, rank, first_task - 1, last_task);
         END IF;
     END IF;
-    IF job.stage <> open_stage.stage THEN
-        UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = job.job_id;
+    IF here.stage <> open_stage.stage THEN
+        UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = here.job_id;
     END IF;
 END;
 $$;
