@@ -29,13 +29,15 @@ from bench.peers import best_ratio, measure_peers
 from bench.rasters import STEPS, Step, measure_collection, steps
 from bench.requests import CALLS, fill, hub
 from bench.requests import measure as measure_requests
+from bench.searches import SIDES, SORTS
+from bench.searches import measure as measure_searches
 from bench.vectors import has_peer
 from bench.vectors import measure as measure_vectors
 from codegen.connection import resolve_dsn
 
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
-PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests", "rasters", "h3")
+PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests", "searches", "rasters", "h3")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Effort:
     vectors: tuple[int, ...]
     vector_runs: int
     requests: tuple[int, ...]
+    searches: int
     raster_side: int
     raster_items: int
     h3_resolutions: tuple[int, ...]
@@ -67,6 +70,7 @@ QUICK = Effort(
     vectors=(10_000, 100_000),
     vector_runs=1,
     requests=(1_000, 10_000),
+    searches=100,
     raster_side=2_500,
     raster_items=100,
     h3_resolutions=(3, 4),
@@ -82,6 +86,7 @@ FULL = Effort(
     vectors=(10_000, 100_000, 1_000_000),
     vector_runs=3,
     requests=(1_000, 100_000),
+    searches=1_000,
     raster_side=10_000,
     raster_items=1_000,
     h3_resolutions=(3, 4, 5, 6),
@@ -137,6 +142,7 @@ def main() -> int:
             "idle": lambda: _idle(report, connection, dsn, effort),
             "vectors": lambda: _vectors(report, connection, dsn, effort, ten_million=arguments.ten_million),
             "requests": lambda: _requests(report, books, effort),
+            "searches": lambda: _searches(report, connection, effort),
             "rasters": lambda: _rasters(report, connection, dsn, effort),
             "h3": lambda: _h3(report, connection, dsn, effort),
             "peers": lambda: _peers(report, connection, dsn, effort),
@@ -352,6 +358,14 @@ def _requests(report: Report, books: dict[int, str], effort: Effort) -> None:
         ratio = made[sizes[-1]].p50(kind) / made[sizes[0]].p50(kind)
         report.row(kind, *(f"{made[old].p50(kind):.1f} / {made[old].p95(kind):.1f}" for old in sizes), f"**{ratio:.2f}**", "≤ 1.5")
     report.row("calls/s", *(f"{made[old].rate:,.0f}" for old in sizes), f"{made[sizes[-1]].rate / made[sizes[0]].rate:.2f}", "-")
+
+
+def _searches(report: Report, connection: psycopg.Connection[Any], effort: Effort) -> None:
+    with hub(connection):
+        made = measure_searches(connection, effort.searches)
+    report.table(f"STAC searches among 1,000 items, {effort.searches:,} of each sort; ms, p50", ("", *SIDES))
+    for sort in SORTS:
+        report.row(sort, *(f"{made[sort, side]:.2f}" for side in SIDES))
 
 
 def _rasters(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:

@@ -25,7 +25,7 @@ CLIENTS = 4
 CALLS = ("submit", "poll", "list", "search")
 _ROUND = ("poll", "submit", "poll", "search", "poll", "list", "poll", "search", "poll", "poll")
 _NUMBER = count(1)
-_ITEMS = 1_000
+ITEMS = 1_000
 _SEARCH = {"bbox": [0, 0, 10, 10], "datetime": "2024-01-01T00:00:00Z/..", "limit": 10}
 
 
@@ -53,7 +53,7 @@ def hub(connection: psycopg.Connection[Any]) -> Iterator[None]:
         connection.execute("SELECT platform.create_client('bench_hub', %s, 'benchhub', 'Of the benchmark')", (ROLE,))
         connection.execute("SELECT platform.allow_source_root('bench_hub', '/srv/bench/')")
         connection.execute("SET search_path = pgstac, public")
-        connection.execute("SELECT create_items(%s)", (Jsonb([_item(n) for n in range(_ITEMS)]),))
+        connection.execute("SELECT create_items(%s)", (Jsonb([_item(n) for n in range(ITEMS)]),))
         connection.execute("RESET search_path")
         yield
     finally:

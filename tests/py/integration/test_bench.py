@@ -13,6 +13,8 @@ from bench.growth import measure_backlog, measure_views
 from bench.layers import layer
 from bench.requests import CALLS, CLIENTS, ROLE, fill, hub
 from bench.requests import measure as measure_requests
+from bench.searches import SIDES, SORTS
+from bench.searches import measure as measure_searches
 from bench.vectors import measure as measure_vectors
 from tests.py.support.server import Database
 
@@ -66,6 +68,14 @@ def test_a_mixed_load_is_measured_by_call(database: Database) -> None:
         assert called["get_request_status"] == len(made.calls["poll"]) + 50
         found = connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone()
         assert found == (1,)
+
+
+def test_searches_are_measured_by_sort_and_side(database: Database) -> None:
+    with database.connect() as connection, hub(connection):
+        made = measure_searches(connection, 2)
+        assert {(sort, side) for sort in SORTS for side in SIDES} == {cell for cell, median in made.items() if median > 0}
+        searched = "SELECT count(*) FROM app.api_requests WHERE client_id = 'bench_hub' AND function_name = 'stac_search'"
+        assert connection.execute(searched).fetchone() == (2 * len(SORTS),)
 
 
 def test_a_file_is_measured_and_nothing_of_it_stays(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
