@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,7 +111,7 @@ def describe(dataset: Dataset, asked: VectorConfig) -> Layer:
     )
 
 
-def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Generator[Batch, None, None]:
     """The rows of a chunk: ids are positions in the file, from 0."""
     position, end, reading = chunk.start or 0, chunk.end, plan.reading
     header, data = _header(dataset.path, reading)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain
 from typing import Any
 
@@ -74,7 +74,7 @@ def describe(dataset: Dataset) -> Layer:
     )
 
 
-def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Generator[Batch, None, None]:
     """The rows of a chunk: ids are positions in the file, from 0."""
     position, end = chunk.start or 0, chunk.end
     for piece in _read(dataset, chunk.offset):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from codegen.messages.vector import Chunk, VectorPlan
 from workers.errors import TaskError
 from workers.geo_table import ColumnType, SourceColumn
-from workers.vector import arrow, widening, wkb
+from workers.vector import arrow, bounds, widening, wkb
 from workers.vector.alterations import Alterations
 from workers.vector.batches import Batch, Values
 from workers.vector.layer import Layer, Place
@@ -23,6 +23,7 @@ from workers.vector.source import Dataset
 from workers.vector.wkb import Kinds
 
 _ROWS = 10_000
+_BUFFER = 1024 * 1024
 _NATIVE = {
     "point": (shapely.GeometryType.POINT, 0),
     "linestring": (shapely.GeometryType.LINESTRING, 1),
@@ -57,11 +58,11 @@ _LISTS = {
 
 def describe(dataset: Dataset) -> Layer:
     """What the file holds: its schema says it, but for the kinds of geometries."""
-    with pq.ParquetFile(dataset.path) as file:
+    with _open(dataset) as file:
         geometry, meta = _geometry(file.schema_arrow, dataset)
         said = "crs" in meta
         kinds, rows = Kinds(), 0
-        for batch in file.iter_batches(_ROWS, columns=[geometry], use_threads=False):
+        for batch in file.iter_batches(_rows(file.metadata), columns=[geometry], use_threads=False):
             kinds |= wkb.kinds(_encoded(batch.column(0), meta))
         places = []
         for group in range(file.metadata.num_row_groups):
@@ -81,13 +82,13 @@ def describe(dataset: Dataset) -> Layer:
         )
 
 
-def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Generator[Batch, None, None]:
     """The rows of a chunk: ids are positions in the file, from 0."""
-    with pq.ParquetFile(dataset.path) as file:
+    with _open(dataset) as file:
         geometry, meta = _geometry(file.schema_arrow, dataset)
         fields = _attributes(file.schema_arrow, geometry, meta)
         position, groups = _groups(file.metadata, chunk)
-        for batch in file.iter_batches(min(plan.batch_rows, _ROWS), row_groups=groups, use_threads=False):
+        for batch in file.iter_batches(_rows(file.metadata), row_groups=groups, use_threads=False):
             shapes = _encoded(batch.column(geometry), meta)
             yield Batch(
                 ids=pa.array(range(position, position + batch.num_rows), pa.int64()),
@@ -99,6 +100,18 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
                 kinds=wkb.kinds(shapes),
             )
             position += batch.num_rows
+
+
+def _open(dataset: Dataset) -> pq.ParquetFile:
+    # Left alone, it holds a row group's whole column, as it is in the file.
+    return pq.ParquetFile(dataset.path, buffer_size=_BUFFER, pre_buffer=False)
+
+
+def _rows(metadata: pq.FileMetaData) -> int:
+    """How many rows at a time, going by the row group whose rows are largest once they are unpacked."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    heaviest = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(_ROWS, bounds.BATCH_BYTES // max(1, heaviest)))
 
 
 def column_type(type_: pa.DataType) -> ColumnType:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
@@ -16,9 +15,9 @@ import pyogrio
 from codegen.messages.vector import Chunk, VectorPlan
 from workers.errors import TaskError
 from workers.geo_table import ColumnType, SourceColumn
-from workers.vector import arrow, gdal, wkb
+from workers.vector import arrow, bounds, gdal, wkb
 from workers.vector.alterations import IMPOSSIBLE_VALUE, Alterations
-from workers.vector.batches import Batch, Reject
+from workers.vector.batches import Batch
 from workers.vector.dbf import Dbf, Field
 from workers.vector.formats import Format
 from workers.vector.layer import Layer
@@ -26,12 +25,12 @@ from workers.vector.source import Dataset
 from workers.vector.wkb import Kinds
 
 gdal.restrict()
+gdal.give_back()
 
 _MULTI = ["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON"]
 _SAMPLE = 4 * 1024 * 1024
 _SCAN_ROWS = 10_000
-MOST_GEOMETRY_BYTES = int(os.environ.get("GEOMILL_GEOMETRY_BYTES") or 32 * 1024**2)
-"""About two million vertices. Looking at a geometry takes PostgreSQL ten times its size and more."""
+_FINER = 8
 
 _TYPES: dict[str, ColumnType] = {
     "OFTInteger": ColumnType.INTEGER,
@@ -187,13 +186,13 @@ def _encoding(dataset: Dataset, detected: str) -> str | None:
     return "UTF-8"
 
 
-def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Iterator[Batch]:
+def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations) -> Generator[Batch, None, None]:
     """The rows of a chunk. The file is opened when the first batch is asked for and closed after the last."""
     options: dict[str, Any] = {
         "layer": plan.source.layer,
         "encoding": plan.source.encoding,
         "return_fids": True,
-        "batch_size": plan.batch_rows,
+        "batch_size": _rows(dataset, plan),
         "use_pyarrow": True,
         # Arrow has one zone a column, and GDAL drops the zones of a column that has several.
         "datetime_as_string": True,
@@ -206,7 +205,7 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
                 field="source_path", value=dataset.name, remediation="Submit the request again when the file is complete",
             )  # fmt: skip
         moved, long = _moved_days(dataset, plan, chunk), _long_integers(dataset, len(plan.columns))
-        for whole in reader:
+        for whole in _gathered(reader, plan.batch_rows):
             batch = whole if dataset.format is not Format.SHAPEFILE or chunk.end is None else _before(whole, chunk.end)
             if batch.num_rows:
                 converted = _converted(batch, plan, altered)
@@ -217,6 +216,28 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
                 yield converted
             if batch.num_rows < whole.num_rows:
                 return
+
+
+def _rows(dataset: Dataset, plan: VectorPlan) -> int:
+    """How many features GDAL is to read at a time. But for GeoPackages it holds them all before it looks at their bytes."""
+    return plan.batch_rows if dataset.format is Format.GEOPACKAGE else max(1, plan.batch_rows // _FINER)
+
+
+def _gathered(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Small batches put together, to as many rows or a full batch's bytes."""
+    held: list[pa.RecordBatch] = []
+    held_rows = held_bytes = 0
+    for batch in batches:
+        held.append(batch)
+        held_rows, held_bytes = held_rows + batch.num_rows, held_bytes + batch.nbytes
+        if held_rows >= rows or held_bytes >= bounds.BATCH_BYTES:
+            yield from _together(held)
+            held, held_rows, held_bytes = [], 0, 0
+    yield from _together(held)
+
+
+def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    return batches if len(batches) < 2 else pa.Table.from_batches(batches).combine_chunks().to_batches()
 
 
 def feature_ids(dataset: Dataset, layer: Layer, size: int) -> list[int]:
@@ -284,8 +305,8 @@ def _part(dataset: Dataset, plan: VectorPlan, chunk: Chunk) -> dict[str, Any]:
         return {}
     if dataset.format is Format.SHAPEFILE:
         start, end = chunk.start or 0, chunk.end
-        rows = plan.batch_rows if end is None else min(plan.batch_rows, end - start)
-        return {"skip_features": start, "batch_size": max(1, rows)}
+        rows = _rows(dataset, plan)
+        return {"skip_features": start, "batch_size": rows if end is None else max(1, min(rows, end - start))}
     fid = quoted(str(pyogrio.read_info(dataset.path, layer=plan.source.layer)["fid_column"]))
     bounds = [f"{fid} >= {chunk.start}"] if chunk.start is not None else []
     bounds += [f"{fid} < {chunk.end}"] if chunk.end is not None else []
@@ -302,9 +323,6 @@ def _converted(batch: pa.RecordBatch, plan: VectorPlan, altered: Alterations) ->
     if isinstance(geometry, pa.ExtensionArray):
         geometry = geometry.storage
     ids, kinds = batch.column(0), wkb.kinds(geometry)
-    rejects: list[Reject] = []
-    if (pc.max(pc.binary_length(geometry)).as_py() or 0) > MOST_GEOMETRY_BYTES:
-        geometry, rejects = _without_the_largest(ids, geometry)
     if kinds.surfaces:
         geometry = pa.array([None if one is None else wkb.flattened(one) for one in geometry.to_pylist()], geometry.type)
     return Batch(
@@ -315,16 +333,4 @@ def _converted(batch: pa.RecordBatch, plan: VectorPlan, altered: Alterations) ->
             for position, column in enumerate(plan.columns, start=1)
         ],
         kinds=kinds,
-        rejects=rejects,
     )
-
-
-def _without_the_largest(ids: pa.Array, geometries: pa.Array) -> tuple[pa.Array, list[Reject]]:
-    """Set aside what the server would need gigabytes to look at."""
-    large = pc.fill_null(pc.greater(pc.binary_length(geometries), MOST_GEOMETRY_BYTES), False)
-    rejects = []
-    for row, geometry in zip(ids.filter(large).to_pylist(), geometries.filter(large), strict=True):
-        data = geometry.as_py()
-        reason = f"it has {len(data)} bytes, more than {MOST_GEOMETRY_BYTES}; its extent is {wkb.extent(data)}"
-        rejects.append(Reject(row, "GEOMETRY_TOO_LARGE", reason))
-    return pc.if_else(large, pa.scalar(None, geometries.type), geometries), rejects

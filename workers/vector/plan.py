@@ -7,13 +7,12 @@ import math
 from codegen.messages.vector import Chunk
 from workers.errors import TaskError
 from workers.geo_table import column_geometry
-from workers.vector import ogr
+from workers.vector import bounds, ogr
 from workers.vector.formats import Format
 from workers.vector.layer import Layer
 from workers.vector.source import Dataset
 from workers.vector.wkb import Kinds
 
-BATCH_BYTES = 16 * 1024 * 1024
 MOST_BATCH_ROWS = 20_000
 MOST_CHUNKS = 10_000
 ARCHIVE_CHUNKS = 4
@@ -64,5 +63,5 @@ def _at_places(layer: Layer, size: int) -> list[Chunk]:
 
 def batch_rows(dataset: Dataset, layer: Layer) -> int:
     """How many rows make about 16 MB, going by the average: memory is bounded by bytes."""
-    average = max(1, dataset.path.stat().st_size // max(1, layer.features or 1))
-    return max(1, min(MOST_BATCH_ROWS, BATCH_BYTES // average))
+    average = max(1, max(dataset.size, dataset.path.stat().st_size) // max(1, layer.features or 1))
+    return max(1, min(MOST_BATCH_ROWS, bounds.BATCH_BYTES // average))

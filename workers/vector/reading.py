@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 
 from codegen.messages.request import VectorConfig
 from codegen.messages.vector import Chunk, VectorPlan
 from workers.vector import delimited, features, geoparquet, ogr
 from workers.vector.alterations import Alterations
 from workers.vector.batches import Batch
+from workers.vector.bounds import bounded
 from workers.vector.formats import Format
 from workers.vector.layer import Layer
 from workers.vector.source import Dataset
@@ -43,10 +45,12 @@ def read(dataset: Dataset, plan: VectorPlan, chunk: Chunk, altered: Alterations)
     with dataset.reading():
         match dataset.format:
             case Format.GEOJSON | Format.GEOJSON_LINES:
-                yield from features.read(dataset, plan, chunk, altered)
+                batches = features.read(dataset, plan, chunk, altered)
             case Format.CSV:
-                yield from delimited.read(dataset, plan, chunk, altered)
+                batches = delimited.read(dataset, plan, chunk, altered)
             case Format.PARQUET:
-                yield from geoparquet.read(dataset, plan, chunk, altered)
+                batches = geoparquet.read(dataset, plan, chunk, altered)
             case _:
-                yield from ogr.read(dataset, plan, chunk, altered)
+                batches = ogr.read(dataset, plan, chunk, altered)
+        with closing(batches):
+            yield from bounded(batches)

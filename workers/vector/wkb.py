@@ -67,7 +67,9 @@ def kinds(column: pa.Array) -> Kinds:
 
 
 def _codes(column: pa.Array) -> NDArray[np.uint32]:
-    wide = column.cast(pa.large_binary()).drop_null()
+    wide = column.cast(pa.large_binary())
+    if wide.null_count:
+        wide = wide.drop_null()
     _, offsets_buffer, data_buffer = wide.buffers()
     if data_buffer is None or len(wide) == 0:
         return np.empty(0, dtype=np.uint32)

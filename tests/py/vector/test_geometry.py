@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Ingested, Mill
 from tests.py.vector.test_torture import collection, feature, polygon
-from workers.vector import features, ogr, wkb
+from workers.vector import bounds, features, wkb
 
 
 def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
@@ -158,12 +158,18 @@ def test_surfaces_become_multipolygons(mill: Mill) -> None:
 
 
 def test_a_monstrous_geometry_is_one_reject(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ogr, "MOST_GEOMETRY_BYTES", 100_000)
+    monkeypatch.setattr(bounds, "MOST_GEOMETRY_BYTES", 100_000)
     circle = shapely.buffer(shapely.Point(10, 10), 5, quad_segs=5_000)
     frame = gpd.GeoDataFrame({"n": [1, 2]}, geometry=[circle, shapely.box(0, 0, 1, 1)], crs=4326)
-    for suffix in ("gpkg", "shp", "fgb"):
+    for suffix in ("gpkg", "shp", "fgb", "geojson", "parquet"):
         path = mill.sources / f"monstrous.{suffix}"
-        frame.to_file(path)
+        match suffix:
+            case "geojson":
+                path.write_text(frame.to_json(drop_id=True))
+            case "parquet":
+                frame.to_parquet(path)
+            case _:
+                frame.to_file(path)
         done = mill.ingest(path)
         assert done.value("count(*)") == 1
         [reject] = mill.rejects(done.request_id)

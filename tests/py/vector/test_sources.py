@@ -9,10 +9,12 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 
 from tests.py.vector.conftest import Mill
+from workers.vector import gdal
 
 POINT = """{"type": "FeatureCollection", "features": [
     {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [1, 2]}}]}"""
@@ -180,6 +182,17 @@ def test_flatgeobuf(mill: Mill) -> None:
     points(500).to_file(path, driver="FlatGeobuf")
     done = mill.ingest(path, chunk_rows=100)
     assert (done.value("count(*)"), done.report["source"]["format"]) == (500, "fgb")
+
+
+def test_no_feature_is_lost_where_a_batch_ends_by_its_bytes(mill: Mill) -> None:
+    path = mill.sources / "bytes.fgb"
+    points(500).to_file(path, driver="FlatGeobuf")
+    pyogrio.set_gdal_config_options({"OGR_ARROW_MEM_LIMIT": 2_000})
+    try:
+        done = mill.ingest(path)
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_ARROW_MEM_LIMIT": gdal.BATCH_BYTES})
+    assert done.value("count(DISTINCT n)") == 500
 
 
 def test_a_file_that_changes_between_inspect_and_load(mill: Mill) -> None:
