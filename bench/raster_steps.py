@@ -1,6 +1,7 @@
 """One step with one raster, in a process of its own, so that its memory is its own: `python -m bench.raster_steps STEP SOURCE TARGET`.
 
-Prints the seconds of the step alone, without the start of the interpreter, and the process's highest memory.
+Prints the seconds of the step alone, on the clock and of the processor, without the start of the interpreter, and the process's
+highest memory.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from codegen.messages.request import RasterOptions
 from workers import cog, pixels, raster_profile, raster_report, raster_source
 
 
-def main(step: str, source: Path, target: Path) -> float:
-    """Run the step; how long it took."""
+def main(step: str, source: Path, target: Path) -> tuple[float, float]:
+    """Run the step; how long it took, and how much of the processor."""
     report_file = source.with_suffix(".report.json")
     options = RasterOptions()
     if step in ("convert", "prove"):
         report = RasterReport.model_validate_json(report_file.read_text())
         profile = raster_profile.choose(report, options)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     if step == "driver":
         # What geomill chooses, by the driver alone.
         predictor = {} if "palette" in source.name else {"predictor": "YES"}
@@ -53,11 +54,11 @@ def main(step: str, source: Path, target: Path) -> float:
                     data = made.read(window=window)
                     for band, mask, found in zip(data, validity.of(window, data), statistics, strict=True):
                         found.add(band, mask)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - cpu
 
 
 if __name__ == "__main__":
-    seconds = main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    seconds, cpu = main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
     # Not what wait4 says: that counts the process which this one was made from.
     peak = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(json.dumps({"seconds": seconds, "megabytes": peak / 1000}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": peak / 1000}))

@@ -35,6 +35,8 @@ class Step:
     """What a step took."""
 
     seconds: float
+    cpu: float
+    """Seconds of the processor, of all threads: where others use the machine it says more than the clock."""
     megabytes: float
     """Peak of the process's memory."""
     size: int
@@ -99,7 +101,7 @@ def _run(step: str, source: Path, target: Path) -> Step:
     command = [sys.executable, "-m", "bench.raster_steps", step, str(source), str(target)]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     size = target.stat().st_size if step in ("driver", "rio-cogeo", "convert") else 0
-    return Step(said["seconds"], said["megabytes"], size)
+    return Step(said["seconds"], said["cpu"], said["megabytes"], size)
 
 
 def measure_collection(connection: psycopg.Connection[Any], dsn: str, items: int, side: int) -> Collection:
