@@ -87,7 +87,7 @@ def test_a_file_is_measured_and_nothing_of_it_stays(database: Database, monkeypa
         assert figure.memory > 0
         read = connection.execute("SELECT result_data #> '{vector,read}' FROM app.jobs WHERE job_type = 'ingest_vector'").fetchall()
         assert read == [(500,)]
-        assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'geo'::regnamespace").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'geo'").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'geomill_bench_client'").fetchone() == (0,)
 
 
