@@ -39,9 +39,12 @@ class Copy:
     lock: int
 
     def close(self) -> None:
-        """Let it go. Its age counts from now."""
-        os.utime(self.lock)
-        os.close(self.lock)
+        """Let it go, once. Its age counts from now."""
+        lock, self.lock = self.lock, -1
+        if lock < 0:
+            return
+        os.utime(lock)
+        os.close(lock)
         if not self.kept:
             _remove(self.folder)
 

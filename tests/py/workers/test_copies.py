@@ -58,6 +58,16 @@ def test_who_comes_later_finds_it_and_another_version_is_another_copy() -> None:
     assert bring.times == 2
 
 
+def test_it_is_let_go_once() -> None:
+    copy = share(["a"], 5, Bring(), nothing)
+    freed = copy.lock
+    copy.close()
+    others = os.open(os.devnull, os.O_RDONLY)
+    assert others == freed, "the number is another file's now"
+    copy.close()
+    os.close(others)
+
+
 def test_who_needs_it_meanwhile_waits() -> None:
     somebody_waits = Event()
     bring = Bring(lambda: somebody_waits.wait(20))
