@@ -150,8 +150,11 @@ def swap(
     if writable(connection, table, mark, mode) is not None:
         grants = shared.grants(connection, SCHEMA, table)
         _drop(connection, table, check)
-    name, kind = sql.Identifier(SCHEMA, table), sql.SQL("VIEW" if shared.is_view(connection, SCHEMA, staging) else "TABLE")
-    if shared.is_view(connection, SCHEMA, staging):
+    # Whoever lets go of what it shows may be about to put the table in its place.
+    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.Identifier(SCHEMA, staging)))
+    is_view = shared.is_view(connection, SCHEMA, staging)
+    name, kind = sql.Identifier(SCHEMA, table), sql.SQL("VIEW" if is_view else "TABLE")
+    if is_view:
         connection.execute(sql.SQL("ALTER VIEW {} RENAME TO {}").format(sql.Identifier(SCHEMA, staging), sql.Identifier(table)))
     else:
         _rename(connection, staging, table, indexed, keys)
@@ -300,16 +303,18 @@ def _drop(connection: psycopg.Connection[Any], table: str, check: Callable[[], N
         check()
         try:
             with connection.transaction():
-                shared.lock(connection, SCHEMA, table)
+                shared.hold_views(connection, SCHEMA, table)
                 if wanted is not None:
-                    connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(SCHEMA, table)))
+                    shared.hold(connection, SCHEMA, table)
                     if not wanted(table, _mark_of(connection, table)):
                         connection.execute("SET LOCAL lock_timeout = 0")
                         return False
                 if not shared.bequeath(connection, SCHEMA, table):
                     drop = "DROP VIEW {}" if shared.is_view(connection, SCHEMA, table) else "DROP TABLE {}"
                     connection.execute(sql.SQL(drop).format(sql.Identifier(SCHEMA, table)))
-        except psycopg.errors.UndefinedTable:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.WrongObjectType):
+            if _taken(connection, [table]):
+                continue  # one of its views has moved, or it has inherited a table itself
             if wanted is None:
                 raise
             connection.execute("SET LOCAL lock_timeout = 0")

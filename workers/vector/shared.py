@@ -15,11 +15,14 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from workers.errors import TaskError
 from workers.geo_table import index_name, key_name, sequence_name, trigger_name
 from workers.vector import keys as key_columns
 
 Connection = psycopg.Connection[Any]
 _LOCK_TIMEOUT = "60s"
+_TRIES = 10
+_MOVED = (psycopg.errors.UndefinedTable, psycopg.errors.WrongObjectType)
 Grant = tuple[LiteralString, sql.Composable, LiteralString]
 
 
@@ -104,19 +107,42 @@ def clear(connection: Connection, schema: str, staging: str) -> None:
     connection.execute(sql.SQL(statement).format(sql.Identifier(schema, staging)))
 
 
-def lock(connection: Connection, schema: str, table: str) -> None:
-    """Keep everybody from a table's views, and with them from the table.
+def hold(connection: Connection, schema: str, name: str) -> None:
+    """Keep everybody from a table, or from a view: from that alone, where LOCK TABLE would lock what it shows, too."""
+    identifier = sql.Identifier(schema, name)
+    if is_view(connection, schema, name):
+        connection.execute(sql.SQL("ALTER VIEW {} OWNER TO {}").format(identifier, sql.Identifier(_owner(connection, schema, name))))
+    else:
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(identifier))
 
-    Their readers come from the other side, and may have the table already: gives up before the server looks for a deadlock.
+
+def hold_views(connection: Connection, schema: str, table: str, patience: str = "500ms") -> list[str]:
+    """Keep everybody from a table's views, which a publication may rename meanwhile; their names.
+
+    Their readers come from the other side, and may have the table already: who is to have it alone gives up before the server
+    looks for a deadlock.
     """
-    for view in views_of(connection, schema, table):
-        connection.execute("SET LOCAL lock_timeout = '500ms'")
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(schema, view)))
+    for _ in range(_TRIES):
+        views = views_of(connection, schema, table)
+        try:
+            with connection.transaction():
+                if views:
+                    connection.execute("SELECT set_config('lock_timeout', %s, true)", (patience,))
+                for view in views:
+                    hold(connection, schema, view)
+        except _MOVED:
+            continue
+        if views_of(connection, schema, table) == views:
+            return views
+    raise TaskError(
+        "TABLE_BUSY", f"geo.{table} is shared and let go of by others all the time", category="system", retryable=True,
+        field="table_name", value=table, remediation="Nothing to do: the task is tried again",
+    )  # fmt: skip
 
 
 def bequeath(connection: Connection, schema: str, table: str) -> bool:
     """Put a table that is to go in the place of the first of its views; False where it has none. The others show it as before."""
-    views = views_of(connection, schema, table)
+    views = hold_views(connection, schema, table)
     if not views:
         return False
     heir = views[0]
@@ -147,16 +173,15 @@ def detach(connection: Connection, schema: str, table: str) -> None:
 
     The caller has locked the table against writers, and so against those that look whether they can share it.
     """
-    views = views_of(connection, schema, table)
+    views = hold_views(connection, schema, table, patience="10s")
     if not views:
         return
-    connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
     _copy(connection, schema, views[0], table)
     for view in views[1:]:
         connection.execute(
             sql.SQL("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}").format(sql.Identifier(schema, view), sql.Identifier(schema, views[0]))
         )
-    connection.execute("SELECT set_config('lock_timeout', '0', true)")
+    connection.execute("SET LOCAL lock_timeout = 0")
 
 
 def own(connection: Connection, schema: str, name: str) -> None:
@@ -164,9 +189,11 @@ def own(connection: Connection, schema: str, name: str) -> None:
     table = table_of(connection, schema, name)
     if table is not None and table != name:
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
-        connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(schema, table)))
-        _copy(connection, schema, name, table)
-        connection.execute("SELECT set_config('lock_timeout', '0', true)")
+        hold(connection, schema, name)
+        # It may have inherited the table while it was waited for.
+        if (shown := table_of(connection, schema, name)) is not None and shown != name:
+            _copy(connection, schema, name, shown)
+        connection.execute("SET LOCAL lock_timeout = 0")
 
 
 def grants(connection: Connection, schema: str, table: str) -> list[Grant]:
@@ -198,10 +225,7 @@ def _copy(connection: Connection, schema: str, view: str, table: str) -> None:
     """A table of the same rows in the place of a view."""
     name, source = sql.Identifier(schema, view), sql.Identifier(schema, table)
     comment, granted = _comment(connection, schema, view), grants(connection, schema, view)
-    [(owner,)] = connection.execute(
-        "SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.relnamespace = %s::regnamespace AND c.relname = %s",
-        (schema, view),
-    ).fetchall()
+    owner = _owner(connection, schema, view)
     connection.execute(sql.SQL("DROP VIEW {}").format(name))
     like = sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING COMMENTS INCLUDING STORAGE)")
     connection.execute(like.format(name, source))
@@ -242,6 +266,14 @@ def _comment(connection: Connection, schema: str, table: str) -> str | None:
     )
     [(comment,)] = connection.execute(statement, (schema, table)).fetchall()
     return comment if comment is None else str(comment)
+
+
+def _owner(connection: Connection, schema: str, table: str) -> str:
+    statement = (
+        "SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.relnamespace = %s::regnamespace AND c.relname = %s"
+    )
+    [(owner,)] = connection.execute(statement, (schema, table)).fetchall()
+    return str(owner)
 
 
 def _indexes(connection: Connection, schema: str, table: str) -> list[Index]:

@@ -92,18 +92,14 @@ def test_workers_that_share_and_let_go_at_once(sharer: Sharer) -> None:
     for turn in range(1, 4):
         coming = [sharer.ask(f"busy {turn} {number}", path) for number in range(3)]
         sharer.unpublish(standing)
-        with _another(sharer) as other, ThreadPoolExecutor(2) as threads:
-            for done in [threads.submit(sharer.work), threads.submit(other.work)]:
-                done.result(timeout=120)
+        _both(sharer)
         assert all(sharer.cog(request).exists() for request in coming)
         assert sharer.disagreements() == []
         for request in coming[1:]:
             sharer.unpublish(request)
         standing = coming[0]
     sharer.unpublish(standing)
-    with _another(sharer) as other, ThreadPoolExecutor(2) as threads:
-        for done in [threads.submit(sharer.work), threads.submit(other.work)]:
-            done.result(timeout=120)
+    _both(sharer)
     assert sharer.disagreements() == []
     assert sharer.rows("SELECT FROM platform.artefact_uses WHERE released_at IS NULL") == []
 
@@ -118,3 +114,32 @@ def _another(sharer: Sharer) -> Iterator[Sharer]:
 def test_who_is_no_worker_notes_nothing(role: Role, sharer: Sharer) -> None:
     with sharer.database.connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(RELEASE.encode(), ("0" * 32,))
+
+
+def test_tables_that_are_shared_and_let_go_at_once(sharer: Sharer) -> None:
+    path = sharer.place("nc.gpkg")
+    standing = sharer.made("rows 0", path)
+    whole = sharer.rows("SELECT count(*) AS n FROM geo.shared_rows_0_v1")
+    for turn in range(1, 4):
+        coming = [sharer.ask(f"rows {turn} {number}", path) for number in range(3)]
+        sharer.unpublish(standing)
+        _both(sharer)
+        for number, request in enumerate(coming):
+            sharer.completed(request)
+            assert sharer.rows(f"SELECT count(*) AS n FROM geo.shared_rows_{turn}_{number}_v1") == whole  # noqa: S608 (of the test's own)
+        assert sharer.disagreements() == []
+        for request in coming[1:]:
+            sharer.unpublish(request)
+        standing = coming[0]
+    sharer.unpublish(standing)
+    _both(sharer)
+    assert sharer.disagreements() == []
+    left = "SELECT relname FROM pg_class WHERE relnamespace = 'geo'::regnamespace AND starts_with(relname, 'shared_rows')"
+    assert sharer.rows(left) == []
+
+
+def _both(sharer: Sharer) -> None:
+    """Two workers do whatever there is."""
+    with _another(sharer) as other, ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(sharer.work), threads.submit(other.work)]:
+            done.result(timeout=150)
