@@ -25,7 +25,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- About a centimetre: coordinates that were rounded on their way lie this far out.
-    tolerance CONSTANT double precision := 1e-7;
+    tolerance CONSTANT double precision := double precision '1e-7';
     shape public.geometry := placed;
     -- A box is worth keeping: each function that asks for one side of a geometry looks at all of it.
     box public.box3d := public.Box3D(placed);
