@@ -62,6 +62,7 @@ EXECUTES: Mapping[Role, str] = {
         geo.update_updated_at_column h3.grid_checksum h3.publish_run h3.roll_up h3.update_updated_at_column h3.withdraw_runs
         platform.begin_delivery platform.begin_delivery_v2 platform.measured_revision platform.record_failed_call
         platform.record_rejects platform.recorded_rejects platform.reserve_layer_table
+        platform.equal_requests platform.holds_artefacts platform.release_artefacts platform.use_artefacts
     """,
     "admin": CELLS
     + """
@@ -119,7 +120,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
         "h3.grids h3.cells h3.statistics h3.categories": READS,
     },
     "api": {
-        "platform.clients platform.outcomes platform.source_roots platform.rejects": READS,
+        "platform.clients platform.outcomes platform.source_roots platform.rejects platform.artefact_uses": READS,
         "platform.requests": "SELECT INSERT UPDATE",
         "platform.request_jobs platform.geo_tables": "SELECT INSERT",
         "pgstac.items pgstac.collections pgstac.base_items pgstac.partition_stats pgstac.queryables pgstac.queryable_wrappers": READS,
