@@ -137,7 +137,7 @@ ALTERED = {
     "ALTER TABLE app.jobs ADD CONSTRAINT stray CHECK (stage > 0)": "unexpected check stray on app.jobs",
     "ALTER TABLE app.stages DROP CONSTRAINT stages_job_id_fkey": "missing    key stages_job_id_fkey on app.stages",
     "ALTER TABLE app.tasks RESET (fillfactor)": "different  storage app.tasks",
-    "DROP INDEX app.idx_tasks_due": "missing    index app.idx_tasks_due",
+    "DROP INDEX app.idx_stages_open": "missing    index app.idx_stages_open",
     "CREATE INDEX stray_index ON app.jobs (job_type)": "unexpected index app.stray_index",
     "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.idx_tasks_due'::regclass": "different  index app.idx_tasks_due",
     "CREATE TABLE app.stray (n integer); ALTER TABLE app.stray OWNER TO geomill_owner": "unexpected table app.stray",
