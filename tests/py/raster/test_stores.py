@@ -33,9 +33,8 @@ def bucket() -> Iterator[s3.Bucket]:
 def in_bucket(client: Client, bucket: s3.Bucket) -> Client:
     """The client, whose workers keep artefacts in the bucket; it may read from there too."""
     client.superuser.execute("SELECT platform.allow_source_root(%s, %s)", (CLIENT, f"{bucket.url}/sources/"))
-    return Client(
-        client.database, client.sources, client.storage, client.logs, {"GEOMILL_STORAGE": f"{bucket.url}/out", **bucket.environment}
-    )
+    settings = {"GEOMILL_STORAGE": f"{bucket.url}/out", "GEOMILL_SCRATCH": str(client.logs), **bucket.environment}
+    return Client(client.database, client.sources, client.storage, client.logs, settings)
 
 
 def upload(bucket: s3.Bucket, path: Path, key: str) -> str:
