@@ -2856,7 +2856,7 @@ $$;
 --
 -- Guarantees  Waits for submits and advances of the client that are under way, so that none of them slips past the pause.
 --             A claim that began before it commits may still take some.
--- Locks       client (advisory, exclusive), its row in paused_clients, ready_stages, capped_stages and parked_stages rows.
+-- Locks       client (advisory, exclusive), its row in paused_clients; stage by stage its row in ready_stages or capped_stages.
 -- Errors      GM422 no client is named · 25001 not READ COMMITTED.
 -- SECURITY DEFINER: the callers have no right to change any table of app.
 CREATE OR REPLACE FUNCTION app.pause_client(client_id text, reason text)
@@ -2865,6 +2865,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    leaving record;
+    place record;
 BEGIN
     PERFORM app.require_read_committed();
     IF coalesce(pause_client.client_id, '') = '' OR coalesce(pause_client.reason, '') = '' THEN
@@ -2874,19 +2877,28 @@ BEGIN
     PERFORM pg_advisory_xact_lock(71106, hashtext(pause_client.client_id));
     INSERT INTO app.paused_clients AS p (client_id, reason) VALUES (pause_client.client_id, pause_client.reason)
     ON CONFLICT ON CONSTRAINT paused_clients_pkey DO UPDATE SET reason = excluded.reason;
-    WITH leaving AS (
-        DELETE FROM app.ready_stages AS r USING app.stages AS s, app.jobs AS j
-         WHERE s.stage_id = r.stage_id AND j.job_id = s.job_id AND j.client_id = pause_client.client_id
-        RETURNING r.stage_id, r.task_type, r.rank, r.low, r.high)
-    INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
-    SELECT l.stage_id, pause_client.client_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
-    -- What waits for slots is not to have any; what has one waits in app.due_tasks.
-    WITH leaving AS (
-        DELETE FROM app.capped_stages AS c USING app.stages AS s, app.jobs AS j
-         WHERE s.stage_id = c.stage_id AND j.job_id = s.job_id AND j.client_id = pause_client.client_id
-        RETURNING c.stage_id, s.task_type, c.rank, c.low, c.high)
-    INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
-    SELECT l.stage_id, pause_client.client_id, l.task_type, l.rank, l.low, l.high FROM leaving AS l;
+    -- Stage by stage, in the order in which whoever ends or caps several of them takes their places.
+    FOR leaving IN
+        SELECT s.stage_id, s.task_type
+          FROM app.stages AS s JOIN app.jobs AS j ON j.job_id = s.job_id
+         WHERE j.client_id = pause_client.client_id
+           AND s.stage_id IN (SELECT r.stage_id FROM app.ready_stages AS r UNION ALL SELECT c.stage_id FROM app.capped_stages AS c)
+         ORDER BY s.stage_id
+    LOOP
+        DELETE FROM app.ready_stages AS r WHERE r.stage_id = leaving.stage_id RETURNING r.rank, r.low, r.high INTO place;
+        IF NOT FOUND THEN
+            -- What waits for slots is not to have any; what has one waits in app.due_tasks.
+            DELETE FROM app.capped_stages AS c WHERE c.stage_id = leaving.stage_id RETURNING c.rank, c.low, c.high INTO place;
+        END IF;
+        IF NOT FOUND THEN
+            -- Its cap may have been taken away meanwhile.
+            DELETE FROM app.ready_stages AS r WHERE r.stage_id = leaving.stage_id RETURNING r.rank, r.low, r.high INTO place;
+        END IF;
+        IF FOUND THEN
+            INSERT INTO app.parked_stages (stage_id, client_id, task_type, rank, low, high)
+            VALUES (leaving.stage_id, pause_client.client_id, leaving.task_type, place.rank, place.low, place.high);
+        END IF;
+    END LOOP;
 END;
 $$;
 GRANT EXECUTE ON FUNCTION app.pause_client(text, text) TO geomill_worker, geomill_admin;
