@@ -271,7 +271,11 @@ BEGIN
             DELETE FROM app.capped_stages AS c WHERE c.stage_id = this.stage_id RETURNING c.rank)
         SELECT coalesce((SELECT l.rank FROM left_behind AS l), (SELECT g.rank FROM gone AS g), (extract(epoch FROM app.clock()) * 1000000)::bigint)
           INTO place;
-        PERFORM app.make_ready(this.stage_id, this.task_type, wanted, place, base - 1, this.last_task_id);
+        -- And once more: a pause may have parked it between the two.
+        UPDATE app.parked_stages AS p SET low = base - 1 WHERE p.stage_id = this.stage_id;
+        IF NOT FOUND THEN
+            PERFORM app.make_ready(this.stage_id, this.task_type, wanted, place, base - 1, this.last_task_id);
+        END IF;
     END IF;
     RETURN true;
 END;
@@ -2187,8 +2191,9 @@ $$;
 
 -- app.make_ready: a stage with fresh tasks gets its place among what can be claimed, or among what waits for slots.
 --
--- Guarantees  Listeners are told, once a transaction. Claims begin no higher than its rank.
--- Locks       those of app.admit_tasks, where the stage comes under a cap; else none (its row is new).
+-- Guarantees  Listeners are told, once a transaction. Claims begin no higher than its rank. A stage that
+--             came to such a place while it was parked keeps that one.
+-- Locks       those of app.admit_tasks, where the stage comes under a cap; else its row, where it has one.
 CREATE OR REPLACE FUNCTION app.make_ready(stage_id bigint, task_type text, caps integer[], rank bigint, low bigint, high bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -2197,14 +2202,16 @@ AS $$
 BEGIN
     IF caps IS NULL THEN
         WITH made AS (
-            INSERT INTO app.ready_stages (stage_id, task_type, rank, low, high)
-            VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high))
+            INSERT INTO app.ready_stages AS r (stage_id, task_type, rank, low, high)
+            VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high)
+            ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low))
         -- A row more, and only where the rank lies below the floor.
         INSERT INTO app.ready_floors (rank)
         SELECT make_ready.rank WHERE make_ready.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1);
     ELSE
-        INSERT INTO app.capped_stages (stage_id, caps, rank, low, high)
-        VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high);
+        INSERT INTO app.capped_stages AS c (stage_id, caps, rank, low, high)
+        VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high)
+        ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = least(c.low, excluded.low);
         PERFORM app.admit_tasks(make_ready.caps);
     END IF;
     PERFORM pg_notify('geomill_tasks', '');
