@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -78,28 +77,11 @@ def _index_zoom(minzoom: int, boxes: Sequence[Box]) -> int:
 
 
 def _tiles(box: Box, zoom: int) -> int:
-    columns, rows = _range(box, zoom)
-    return len(columns) * len(rows)
+    west, south, east, north = box
+    northwest, southeast = WEB_MAP.tile(west, north, zoom), WEB_MAP.tile(east, south, zoom)
+    return int((southeast.x - northwest.x + 1) * (southeast.y - northwest.y + 1))
 
 
 def _quadkeys(box: Box, zoom: int) -> Iterator[str]:
-    """The tiles that a box meets, as Bing names them: for each zoom a digit of one bit of the row and one of the column."""
-    columns, rows = _range(box, zoom)
-    for column in columns:
-        for row in rows:
-            yield "".join(str((row >> bit & 1) << 1 | column >> bit & 1) for bit in reversed(range(zoom)))
-
-
-def _range(box: Box, zoom: int) -> tuple[range, range]:
-    """The columns and rows of the tiles that a box meets."""
-    west, south, east, north = box
-    (first_column, first_row), (last_column, last_row) = _tile(west, north, zoom), _tile(east, south, zoom)
-    return range(first_column, last_column + 1), range(first_row, last_row + 1)
-
-
-def _tile(longitude: float, latitude: float, zoom: int) -> tuple[int, int]:
-    """Column and row of the tile at a place."""
-    across = 1 << zoom
-    column = (longitude + 180) / 360
-    row = (1 - math.asinh(math.tan(math.radians(latitude))) / math.pi) / 2
-    return min(max(int(column * across), 0), across - 1), min(max(int(row * across), 0), across - 1)
+    """The tiles that a box meets, as Bing names them."""
+    return (WEB_MAP.quadkey(tile) for tile in WEB_MAP.tiles(*box, zooms=[zoom]))

@@ -66,7 +66,7 @@ def test_the_index_stays_small() -> None:
 
 
 def test_tiles_are_those_that_the_library_finds() -> None:
-    """Our index is arithmetic; cogeo-mosaic's own draws each outline on the tiles and asks a tree."""
+    """Ours are the tiles that each box meets; cogeo-mosaic's own way draws each outline on the tiles and asks a tree."""
     random = np.random.default_rng(5)
     for zoom in (0, 1, 4, 7, 9):
         west, south, width, height = random.uniform(-180, 174, 12), random.uniform(-85, 79, 12), *random.uniform(0.01, 6, (2, 12))
