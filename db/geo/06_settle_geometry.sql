@@ -15,7 +15,7 @@ $$;
 -- within its table's bounds.
 --
 -- Guarantees  A code, or a shape, or neither where there is no geometry (missing). Outer rings run against the clock.
---             What PostGIS raises about a shape is the reason why it cannot be used.
+--             What PostGIS raises about a shape is the reason why it cannot be used; want of memory or disk is raised on.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION geo.settle_geometry(placed public.geometry, base text, in_degrees boolean, may_cross boolean)
 RETURNS geo.settled_geometry
@@ -91,6 +91,10 @@ BEGIN
     settled.long_edge := in_degrees AND public.ST_XMax(box) - public.ST_XMin(box) > 180 AND geo.has_long_edge(shape);
     RETURN settled;
 EXCEPTION WHEN OTHERS THEN
+    -- What the server lacks is no reason to leave a row out.
+    IF SQLSTATE LIKE ANY ('{53%,58%}') THEN
+        RAISE;
+    END IF;
     settled := NULL;
     settled.code := 'GEOMETRY_NOT_REPAIRABLE';
     settled.reason := format('%s (%s)', SQLERRM, public.Box2D(placed));
