@@ -10,6 +10,7 @@ import geopandas
 import numpy as np
 import pytest
 import shapely
+from psycopg import sql
 
 from tests.py.raster.client import path_of
 from tests.py.sharing.conftest import Sharer
@@ -31,7 +32,7 @@ def layer(sharer: Sharer, name: str, seed: int, *, rows: int = ROWS) -> Path:
 
 def numbers(sharer: Sharer, table: str) -> list[int]:
     """What the client reads in a table."""
-    rows = sharer.ddh.execute(f"SELECT number FROM geo.{table} ORDER BY number".encode()).fetchall()  # noqa: S608 (of the test's own)
+    rows = sharer.ddh.execute(sql.SQL("SELECT number FROM {} ORDER BY number").format(sql.Identifier("geo", table))).fetchall()
     return [row["number"] for row in rows]
 
 
@@ -178,7 +179,7 @@ def test_who_appends_to_one_changes_no_other(into: int, sharer: Sharer) -> None:
     name, seed = f"appended_{into}", 10 + into
     _, requests = shared_by(sharer, name, seed, 3)
     more = layer(sharer, f"{name}_more.gpkg", seed + 50, rows=2)
-    sharer.superuser.execute(f"GRANT SELECT ON geo.shared_{name}_2_v1 TO geomill_gateway".encode())
+    sharer.superuser.execute(sql.SQL("GRANT SELECT ON {} TO geomill_gateway").format(sql.Identifier("geo", f"shared_{name}_2_v1")))
     added = sharer.made(f"{name} more", more, mode="append", table_name=f"shared_{name}_{into}_v1")
     whole = list(range(seed * 1000, seed * 1000 + ROWS))
     for one in (1, 2, 3):

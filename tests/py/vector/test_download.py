@@ -7,18 +7,19 @@ import resource
 import signal
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import geopandas
 import psycopg
 import pyogrio
 import pytest
 import shapely
+from psycopg import sql
 
 from codegen.messages.vector import PlannedColumn, SourceReport, VectorReport
 from tests.py.support import s3
@@ -278,17 +279,22 @@ def report_of(name: str, columns: dict[str, str], rows: int) -> VectorReport:
 
 
 @contextmanager
-def made_table(mill: Mill, name: str, columns: dict[str, str], rows: list[str]) -> Iterator[psycopg.Connection[Any]]:
+def made_table(
+    mill: Mill, name: str, columns: Mapping[str, LiteralString], rows: Sequence[LiteralString]
+) -> Iterator[psycopg.Connection[Any]]:
     """A table with these columns; each of the rows is SQL, its geometry last."""
-    typed = ", ".join(f'"{column}" {type_}' for column, type_ in columns.items())
+    made = sql.Identifier("geo", name)
+    typed = [sql.SQL("{} {},").format(sql.Identifier(column), sql.SQL(type_)) for column, type_ in columns.items()]
     with mill.database.connect() as connection:
-        connection.execute(f"CREATE TABLE geo.{name} (objectid serial, {typed}, shape geometry(GeometryZ, 3857))".encode())
+        connection.execute(
+            sql.SQL("CREATE TABLE {} (objectid serial, {} shape geometry(GeometryZ, 3857))").format(made, sql.SQL(" ").join(typed))
+        )
         for row in rows:
-            connection.execute(f"INSERT INTO geo.{name} VALUES (DEFAULT, {row})".encode())  # noqa: S608
+            connection.execute(sql.SQL("INSERT INTO {} VALUES (DEFAULT, {})").format(made, sql.SQL(row)))
         try:
             yield connection
         finally:
-            connection.execute(f"DROP TABLE geo.{name}".encode())
+            connection.execute(sql.SQL("DROP TABLE {}").format(made))
 
 
 POINT_Z = "ST_SetSRID('POINT Z (1 2 3)'::geometry, 3857)"
