@@ -635,13 +635,9 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         PERFORM app.require_read_committed();
     END IF;
-    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type AND t.is_active;
-    IF NOT FOUND THEN
-        PERFORM app.validate_job(create_job.job_type, create_job.parameters);  -- which says what there is
-    END IF;
-    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || create_job.job_type)
-       INTO filled, found_wrong USING coalesce(create_job.parameters, 'null');
-    found_wrong := coalesce(found_wrong, '[]') || create_job.problems;
+    SELECT v.filled, v.problems INTO filled, found_wrong FROM app.validate_job(create_job.job_type, create_job.parameters) AS v;
+    SELECT t.* INTO STRICT definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type;
+    found_wrong := found_wrong || create_job.problems;
     IF create_job.problems = '[]' THEN
         BEGIN
             -- Its offset from UTC is in the text, so that no setting of the session has a say.
@@ -2204,14 +2200,14 @@ BEGIN
         WITH made AS (
             INSERT INTO app.ready_stages AS r (stage_id, task_type, rank, low, high)
             VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high)
-            ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low))
+            ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low), high = excluded.high)
         -- A row more, and only where the rank lies below the floor.
         INSERT INTO app.ready_floors (rank)
         SELECT make_ready.rank WHERE make_ready.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1);
     ELSE
         INSERT INTO app.capped_stages AS c (stage_id, caps, rank, low, high)
         VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high)
-        ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = least(c.low, excluded.low);
+        ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = least(c.low, excluded.low), high = excluded.high;
         PERFORM app.admit_tasks(make_ready.caps);
     END IF;
     PERFORM pg_notify('geomill_tasks', '');
@@ -2320,7 +2316,6 @@ BEGIN
                 INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
                 VALUES (this.stage_id, job.client_id, CASE WHEN job.run_at > mend_stage.this_moment THEN job.run_at END, this.task_type, rank, lowest - 1, this.last_task_id);
             ELSE
-                DELETE FROM app.ready_stages AS r WHERE r.stage_id = this.stage_id;
                 PERFORM app.make_ready(this.stage_id, this.task_type, NULL, rank, lowest - 1, this.last_task_id);
             END IF;
         END IF;
@@ -5633,6 +5628,8 @@ SET jit = off
 AS $$
 DECLARE
     this_moment CONSTANT timestamptz := app.clock();
+    -- How far a stage's `low` may lag behind what is claimed there.
+    most_lag CONSTANT bigint := least(100 + 20 * turn.max_tasks::bigint, 2500);
     wanted text[] := turn.task_types;
     me integer;
     place tid;
@@ -5722,7 +5719,7 @@ BEGIN
     ELSE
         -- Whoever works on a stage goes on behind what he had: what lies below is taken, by him or by others. Unless it is too much: some
         -- claim may have been rolled back, and its tasks lie there.
-        start := CASE WHEN only_stage = first_stage AND reported[cardinality(reported)] - low <= least(100 + 20 * max_tasks, 2500)
+        start := CASE WHEN only_stage = first_stage AND reported[cardinality(reported)] - low <= most_lag
                       THEN greatest(low, reported[cardinality(reported)]) ELSE low END;
         common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
         -- Second statement, after the lock: what it sees of `armed` stays so until this transaction ends. Complete; and where the stage
@@ -5782,7 +5779,7 @@ BEGIN
         IF is_noted AND max_tasks > 0 THEN
             IF ids[max_tasks] - low = max_tasks AND ids[max_tasks] = high THEN
                 PERFORM app.drop_ready_stage(first_stage);
-            ELSIF ids[max_tasks] = high OR ids[max_tasks] - low > least(100 + 20 * max_tasks, 2500) THEN
+            ELSIF ids[max_tasks] = high OR ids[max_tasks] - low > most_lag THEN
                 PERFORM app.tidy_ready_stages(wanted, ARRAY[first_stage], first_rank);
             END IF;
             -- One claim in sixteen passes a multiple of so many.

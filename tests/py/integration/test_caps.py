@@ -6,6 +6,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from tests.py.platform.together import Call, together, value
 from tests.py.support.server import Database
+from tests.py.support.waiting import wait_for
 
 CAP = 3
 WORKERS = 15
@@ -26,6 +28,13 @@ RUNNING = """
       JOIN app.caps AS c ON (c.kind, c.name) IN (('task_type', s.task_type), ('client', j.client_id), ('key', j.concurrency_key))
      WHERE t.status = 'processing' GROUP BY c.cap_id
 """
+
+PLACES = """
+    SELECT array_agg(p.place ORDER BY p.place) FROM (
+        SELECT 'ready' AS place FROM app.ready_stages UNION ALL SELECT 'capped' FROM app.capped_stages
+        UNION ALL SELECT 'parked' FROM app.parked_stages) AS p
+"""
+WAITS = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
 
 
 @pytest.fixture
@@ -137,3 +146,34 @@ def test_sixteen_claim_slots_at_once(engine_database: Database, admin: psycopg.C
         for outcome in outcomes:
             admin.execute("SELECT app.cancel_job(%s)", (outcome.value,))
         assert value(admin, "SELECT count(*) FROM app.slots WHERE task_id IS NOT NULL") == 0
+
+
+def test_a_stage_that_is_paused_while_it_comes_under_a_cap_has_one_place(engine_database: Database, admin: psycopg.Connection[Any]) -> None:
+    submit = "SELECT app.submit_job_with_options('capped', '{\"n\": 5}', '{\"client_id\": \"hub\"}')"
+    admin.execute(submit)
+    with engine_database.connect() as pausing, engine_database.connect() as capping, ThreadPoolExecutor(1) as thread:
+        with pausing.transaction():
+            pausing.execute("SELECT app.pause_client('hub', 'x')")
+            cap = thread.submit(lambda: value(capping, "SELECT app.set_cap('task_type', 'work', 2)"))
+            wait_for(lambda: value(admin, WAITS, capping.info.backend_pid))
+        cap.result(timeout=60)
+    assert value(admin, PLACES) == ["parked"]
+    assert value(admin, "SELECT app.resume_client('hub')")
+    assert value(admin, PLACES) == ["capped"]
+
+
+def test_a_pause_takes_the_places_of_stages_in_order(engine_database: Database, admin: psycopg.Connection[Any]) -> None:
+    """As a cap does, which would else wait for a later stage's place with an earlier one's in its hands."""
+    value(admin, "SELECT app.set_cap('key', 'license', 1)")
+    submit = "SELECT app.submit_job_with_options('capped', '{\"n\": 5}', %s)"
+    value(admin, submit, Jsonb({"client_id": "hub", "concurrency_key": "license"}))
+    value(admin, submit, Jsonb({"client_id": "hub", "identity": "another"}))
+    assert value(admin, PLACES) == ["capped", "ready"]
+    with engine_database.connect() as other, engine_database.connect() as pausing, ThreadPoolExecutor(1) as thread:
+        with other.transaction():
+            other.execute("SELECT FROM app.capped_stages FOR UPDATE")
+            pause = thread.submit(lambda: pausing.execute("SELECT app.pause_client('hub', 'x')"))
+            wait_for(lambda: value(admin, WAITS, pausing.info.backend_pid))
+            assert len(admin.execute("SELECT FROM app.ready_stages FOR UPDATE SKIP LOCKED").fetchall()) == 1
+        pause.result(timeout=60)
+    assert value(admin, PLACES) == ["parked", "parked"]
