@@ -44,9 +44,10 @@ port() { cat "$STATE/port"; }
 # Processes that work in the data directory. A process id in postmaster.pid proves nothing after a crash or a reboot: it
 # may be another's by now. PostgreSQL's processes stand in their data directory, and nobody else does.
 processes() {
-    local cwd
-    for cwd in /proc/[0-9]*/cwd; do
-        if [ "$(readlink "$cwd" 2>/dev/null)" = "$DATA" ]; then basename "${cwd%/cwd}"; fi
+    local process folder
+    # One look at all of them: a program for each takes seconds on a busy machine.
+    { find /proc/[0-9]*/cwd -maxdepth 0 -printf '%h %l\n' 2>/dev/null || true; } | while read -r process folder; do
+        if [ "$folder" = "$DATA" ]; then echo "${process#/proc/}"; fi
     done
 }
 
@@ -129,7 +130,7 @@ start() {
         if is_free "$port"; then
             configure "$port"
             # The lock is not for the server to inherit: it would hold it for as long as it runs.
-            if as_server "$SERVER_BIN/pg_ctl" start --wait --timeout 60 --silent --pgdata "$DATA" --log "$LOG/start.log" 9>&- >&2; then
+            if as_server "$SERVER_BIN/pg_ctl" start --wait --timeout 300 --silent --pgdata "$DATA" --log "$LOG/start.log" 9>&- >&2; then
                 echo "$port" >"$STATE/port"
                 return
             fi
@@ -197,7 +198,7 @@ down() {
         return
     fi
     find_server "$(cat "$DATA/PG_VERSION")" || die "the programs of PostgreSQL $(cat "$DATA/PG_VERSION") are gone"
-    as_server "$SERVER_BIN/pg_ctl" stop --wait --timeout 60 --silent --mode fast --pgdata "$DATA" >&2
+    as_server "$SERVER_BIN/pg_ctl" stop --wait --timeout 300 --silent --mode fast --pgdata "$DATA" >&2
     say "stopped; the data stays in $DATA"
 }
 
