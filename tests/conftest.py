@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.py.support.processes import Workers
 from tests.py.support.server import Database, Server, outside_environment
@@ -16,6 +17,13 @@ from tests.py.support.throwaway import throwaway_server
 
 CLIENT = "ddh_v1"
 """The client that `python -m codegen logins` makes; its login is the role ddh of the fixtures."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis: in `make test` the same examples at each run, in `make test-all` others each time; and slowness is no failure."""
+    quick = config.getoption("markexpr") == "not slow"
+    settings.register_profile("geomill", deadline=None, derandomize=quick, database=None, suppress_health_check=list(HealthCheck))
+    settings.load_profile("geomill")
 
 
 @pytest.fixture(scope="session")

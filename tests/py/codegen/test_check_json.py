@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
@@ -207,7 +207,7 @@ def test_a_validator_agrees_with_its_model(model: type[BaseModel], module_databa
     schema = validators.parameter_schema(model)
     with module_database.connect() as connection:
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=60)
         @given(documents(schema).map(written))
         def agrees(document: str) -> None:
             agree(model, document, *checked(connection, schema, document))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from cronsim import CronSim, CronSimError
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.py.support.server import Database
@@ -79,7 +79,7 @@ def _theirs(expression: str, after: datetime, zone: str) -> datetime | None:
         return None
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(EXPRESSIONS, MOMENTS, st.sampled_from(ZONES))
 @example("30 2 * * *", datetime(2026, 3, 29, 0, 30, tzinfo=UTC), "Europe/Berlin")
 @example("*/15 2 * * *", datetime(2026, 10, 25, 0, 0, tzinfo=UTC), "Europe/Berlin")

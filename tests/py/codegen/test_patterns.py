@@ -48,7 +48,7 @@ def test_what_is_allowed_matches_the_same(pattern: str, module_database: Databas
 
     with module_database.connect() as connection:
 
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=150)
         @given(st.text(st.sampled_from("abcxz019_-/:.+]\\AZ éß\n٣K"), max_size=8))
         def agrees(value: str) -> None:
             row = connection.execute("SELECT %s ~ %s", [value, written]).fetchone()

@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
@@ -87,7 +87,7 @@ ITEM = {
     "type": "Feature", "stac_version": "1.1.0", "links": [], "assets": {}, "bbox": [0, 0, 1, 1],
     "geometry": {"type": "Point", "coordinates": [0.5, 0.5]}, "properties": {"datetime": "2024-01-01T00:00:00Z"},
 }  # fmt: skip
-CHECKS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CHECKS = settings(max_examples=100)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
@@ -116,7 +116,7 @@ def found(connection: psycopg.Connection[Any], statement: Any, search: dict[str,
         token = {"token": onward[0].partition("token=")[2]}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(SEARCH)
 def test_the_same_items_in_the_same_order(searchers: Searchers, search: dict[str, Any]) -> None:
     # Without an order by all that tells items apart, pages of ties are pgstac's to choose, each time anew.
