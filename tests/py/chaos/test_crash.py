@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def crash_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databas
 
 def _cluster(home: Path, *arguments: str) -> None:
     subprocess.run([CHECKOUT / "ops" / "cluster.sh", *arguments], env=outside_environment() | {"GEOMILL_HOME": str(home)}, check=True)
+
+
+def _where_it_is_now(database: Database) -> Database:
+    """While the server was down, another may have taken its port."""
+    dsn = (database.server.home / "dsn" / "superuser").read_text().strip()
+    return replace(database, server=replace(database.server, superuser_dsn=dsn))
 
 
 class Client(threading.Thread):
@@ -142,6 +149,9 @@ def test_a_server_killed_under_load_loses_nothing_that_was_acknowledged(crash_da
             _kill_server(data)
             _cluster(crash_database.server.home, "up")
             crashes += 1
+            crash_database = _where_it_is_now(crash_database)
+            for client in clients:
+                client.database = crash_database
             with crash_database.connect() as admin:
                 check(admin, after=f"crash {crashes}")
     finally:

@@ -105,11 +105,11 @@ class Duel:
             self._until(running_one, _WAITS, one_.info.backend_pid)
             running_other = self.threads.submit(_outcome, second, other, play)
             self._until(running_other, _BLOCKED, other.info.backend_pid)
-        return {"first": running_one.result(30), "second": running_other.result(30)}
+        return {"first": running_one.result(120), "second": running_other.result(120)}
 
     def _until(self, call: Future[str], waiting: Any, pid: int) -> None:
         """Until the call has ended, or its backend waits for a lock."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not call.done() and not one(self.director, waiting, pid):
             assert time.monotonic() < deadline, "a call neither ended nor waited"
             time.sleep(0.0003)
