@@ -84,7 +84,9 @@ def _process(dsn: str, number: int, seconds: float, results: Any) -> None:
         generation += 1
         try:
             with connect_to(dsn) as connection:
-                (_turns if number % 2 == 0 else _single)(connection, f"drain-{number}-{generation}", rng, tally, until)
+                name = f"drain-{number}-{generation}"
+                connection.execute("SELECT set_config('application_name', %s, false)", (name,))
+                (_turns if number % 2 == 0 else _single)(connection, name, rng, tally, until)
                 break
         except psycopg.errors.DeadlockDetected:
             tally.deadlocks += 1
@@ -115,10 +117,10 @@ def drain(dsn: str, admin: psycopg.Connection[Any], *, processes: int, seconds: 
                 " ORDER BY random() LIMIT 1) AS one"
             ).fetchone()[0]  # type: ignore[index]
         if reclaim:
-            # The dead are found by their silence; here the silence is cut short, and nothing but the reclaim runs.
+            # The dead are found by their silence; here the silence of who has no backend any more is cut short.
             admin.execute(
-                "UPDATE app.workers SET last_beat = last_beat - interval '1 hour' WHERE status = 'alive' AND worker_id IN"
-                " (SELECT w.worker_id FROM app.workers AS w WHERE w.last_beat < clock_timestamp() - interval '0.5 seconds')"
+                "UPDATE app.workers SET last_beat = last_beat - interval '1 hour' WHERE status = 'alive'"
+                " AND NOT EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.application_name = worker_id)"
             )
             admin.execute("SELECT app.run_janitor()")
         if cancels and rng.random() < 0.3:
@@ -130,11 +132,11 @@ def drain(dsn: str, admin: psycopg.Connection[Any], *, processes: int, seconds: 
                 cancels -= 1
     total = Tally()
     for _ in workers:
-        tally = results.get(timeout=30)
+        tally = results.get(timeout=120)
         total.completed += tally.completed
         total.lost_connections += tally.lost_connections
         total.deadlocks += tally.deadlocks
         total.unexpected += tally.unexpected
     for worker in workers:
-        worker.join(timeout=30)
+        worker.join(timeout=120)
     return total
