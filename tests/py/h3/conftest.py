@@ -35,7 +35,7 @@ class Bench:
         self.worker.kill()
         with self.database.connect() as admin:
             admin.execute("UPDATE app.workers SET last_beat = last_beat - interval '5 minutes' WHERE status = 'alive'")
-            wait_for(lambda: _taken_back(admin), timeout=120)
+            wait_for(lambda: _taken_back(admin))
             admin.execute("UPDATE app.tasks SET run_at = now() WHERE status = 'pending' AND run_at IS NOT NULL")
         self.worker = start(self.database, self.storage)
 

@@ -156,7 +156,7 @@ def test_a_stage_that_is_paused_while_it_comes_under_a_cap_has_one_place(engine_
             pausing.execute("SELECT app.pause_client('hub', 'x')")
             cap = thread.submit(lambda: value(capping, "SELECT app.set_cap('task_type', 'work', 2)"))
             wait_for(lambda: value(admin, WAITS, capping.info.backend_pid))
-        cap.result(timeout=60)
+        cap.result(timeout=120)
     assert value(admin, PLACES) == ["parked"]
     assert value(admin, "SELECT app.resume_client('hub')")
     assert value(admin, PLACES) == ["capped"]
@@ -175,5 +175,5 @@ def test_a_pause_takes_the_places_of_stages_in_order(engine_database: Database, 
             pause = thread.submit(lambda: pausing.execute("SELECT app.pause_client('hub', 'x')"))
             wait_for(lambda: value(admin, WAITS, pausing.info.backend_pid))
             assert len(admin.execute("SELECT FROM app.ready_stages FOR UPDATE SKIP LOCKED").fetchall()) == 1
-        pause.result(timeout=60)
+        pause.result(timeout=120)
     assert value(admin, PLACES) == ["parked", "parked"]

@@ -113,7 +113,7 @@ def test_a_job_that_is_being_taken_up_again_is_not_pruned(engine_database: Any) 
     with engine_database.connect("superuser") as admin, engine_database.connect("superuser", autocommit=False) as operator:
         job = _failed_job(admin)
         operator.execute("SELECT app.retry_job(%s)", (job,))
-        admin.execute("SET statement_timeout = '20s'")
+        admin.execute("SET statement_timeout = '60s'")
         admin.execute("SELECT app.run_janitor()")
         assert one(admin, "SELECT parts #>> '{prune_jobs,pruned}' FROM app.janitor_runs") == "0"
         operator.commit()
@@ -136,7 +136,7 @@ def test_a_job_that_is_being_pruned_is_not_taken_up_again(engine_database: Any) 
         operator = threading.Thread(target=retry)
         operator.start()
         janitor.commit()
-        operator.join(timeout=60)
+        operator.join(timeout=120)
         # Whether it came before the commit and waited, or after it: no such job, or nothing of it to take up.
         assert refused in (["GM404"], ["GM409"])
         assert one(admin, "SELECT count(*) FROM app.tasks WHERE status IN ('pending', 'processing')") == 0

@@ -159,4 +159,4 @@ def test_a_turn_takes_its_tasks_in_order_then_claims(
                 turn = thread.submit(lambda: worker.execute("SELECT task_id FROM app.turn('w', %s, NULL, 2)", (finished,)).fetchall())
                 wait_for(is_waiting)
                 assert {index for (index,) in admin.execute(unlocked)} == free
-            assert len(turn.result(timeout=60)) == 2
+            assert len(turn.result(timeout=120)) == 2

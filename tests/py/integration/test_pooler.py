@@ -66,7 +66,7 @@ def completed(database: Database) -> int:
 
 def test_workers_end_every_job(database: Database, pool: PooledDatabase, workers: StartWorkers) -> None:
     submit(database, 40)
-    assert workers("--processes", "6", "--until-idle", database=pool).wait(120) == 0
+    assert workers("--processes", "6", "--until-idle", database=pool).wait() == 0
     assert completed(database) == 40
     with database.connect() as connection:
         assert one(connection, "SELECT count(*) FROM app.workers") == 6
@@ -78,7 +78,7 @@ def test_a_request_comes_about(database: Database, pool: PooledDatabase, source_
     """As DDH through the pooler: submit, status, search; effects, their COPY and their temporary tables as well."""
     ddh = Ddh(pool)
     vector, _ = ddh.submit("countries", place("naturalearth_lowres.shp", source_root))
-    assert workers("--processes", "3", "--until-idle", database=pool).wait(120) == 0
+    assert workers("--processes", "3", "--until-idle", database=pool).wait() == 0
     assert ddh.status(vector)["status"] == "completed", ddh.status(vector)["error"]
     assert ddh.query(b"SELECT count(*) FROM geo.road_countries_v1") == [(177,)]
     assert {item["id"] for item in ddh.search()} == {"road_countries_v1"}
@@ -91,7 +91,7 @@ def test_fan_in_is_exact(engine_database: Database, engine_pool: PooledDatabase,
         admin.execute("SELECT tests.given_workflow('race', %s)", (Jsonb(RACE.obj),))
         admin.execute("CREATE TABLE tests_effects (task_id bigint, attempt integer)")
         admin.execute("SELECT app.submit_job('race', jsonb_build_object('n', 10, 'i', i)) FROM generate_series(1, 50) AS i")
-        tally = drain(engine_pool.dsn(), admin, processes=16, seconds=60)
+        tally = drain(engine_pool.dsn(), admin, processes=16, seconds=400)
         assert tally.unexpected == []
         assert tally.deadlocks == 0
         assert one(admin, "SELECT count(*) FROM app.jobs WHERE status = 'completed'") == 50

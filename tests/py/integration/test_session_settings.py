@@ -148,7 +148,7 @@ def _road(database: Database, settings: dict[str, str]) -> dict[str, Any]:
         told["paused"] = [value(admin, "SELECT app.pause_client(%s, 'x')", CLIENT), value(admin, "SELECT app.resume_client(%s)", CLIENT)]
         schedule = "SELECT pg_catalog.extract('minute', app.schedule_job('s', '*/7 5 1-3,*/9 feb-jun *', 'hello_world', '{}', '{}'))::text"
         told["schedule"] = _refusal(admin, sql.SQL(schedule))
-        named = "SELECT pg_catalog.extract('epoch', app.schedule_job('s', '17 5 * * MON', 'hello_world', %s, '{}', 'Europe/Berlin'))::text"
+        named = "SELECT pg_catalog.extract('epoch', app.schedule_job('s', '17 5 29 FEB *', 'hello_world', %s, '{}', 'Europe/Berlin'))::text"
         told["scheduled"] = value(admin, named, Jsonb({"n": 1}))
         told["cancelled"] = _strip(value(ddh, "SELECT platform.cancel_request(%s, %s)", request, "\u00e7a suffit \\"))
         told["why"] = value(worker, "SELECT pg_catalog.split_part(app.why(%s), '.', 1)", told["delayed"])

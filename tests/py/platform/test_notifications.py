@@ -29,12 +29,12 @@ def test_a_client_hears_of_its_requests_and_of_no_others(engine_database: Databa
                 connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 connection.execute("LISTEN geomill_requests")
             admin.execute("SELECT tests.completed(%s)", (mine,))
-            assert [notify.payload for notify in first.notifies(timeout=10, stop_after=1)] == [mine]
+            assert [notify.payload for notify in first.notifies(timeout=120, stop_after=1)] == [mine]
             # What was sent in that commit would have come with this answer.
             theirs = value(second, submit, f"/data/{other}/a.gpkg")
             assert list(second.notifies(timeout=0.1)) == []
             admin.execute("SELECT tests.completed(%s)", (theirs,))
-            assert [notify.payload for notify in second.notifies(timeout=10, stop_after=1)] == [theirs]
+            assert [notify.payload for notify in second.notifies(timeout=120, stop_after=1)] == [theirs]
         finally:
             second.execute("RESET SESSION AUTHORIZATION")
             admin.execute(sql.SQL("DROP ROLE {}").format(login))

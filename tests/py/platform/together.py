@@ -32,7 +32,7 @@ def together(connect: Callable[[], psycopg.Connection[Any]], calls: Sequence[Cal
 
     def run(call: Call) -> Outcome:
         with connect() as connection:
-            barrier.wait(timeout=60)
+            barrier.wait(timeout=300)
             try:
                 return Outcome(value=call(connection))
             except psycopg.Error as error:

@@ -58,9 +58,9 @@ def second_of(
     with ThreadPoolExecutor(1) as threads, sharer.database.connect("worker", autocommit=False) as connection:
         connection.execute(statement.encode(), values)
         second = threads.submit(ask, sharer, then, *then_values)
-        wait_for(lambda: waits(sharer), timeout=20, message="the second did not wait")
+        wait_for(lambda: waits(sharer), message="the second did not wait")
         connection.commit()
-        said += second.result(timeout=20)
+        said += second.result(timeout=120)
     yield said
 
 
@@ -142,4 +142,4 @@ def _both(sharer: Sharer) -> None:
     """Two workers do whatever there is."""
     with _another(sharer) as other, ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(sharer.work), threads.submit(other.work)]:
-            done.result(timeout=150)
+            done.result(timeout=600)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -53,20 +54,32 @@ def pooled(database: Database) -> Iterator[PooledDatabase]:
         raise RuntimeError("pgbouncer is not installed: ops/install.sh server")
     # Not below pytest's folder, which the pooler's user may not enter.
     folder = Path(tempfile.mkdtemp(prefix="geomill-pgbouncer-"))
-    port = _free_port()
     try:
-        _configure(folder, database.server, port)
-        process = subprocess.Popen([_PROGRAM, "--quiet", folder / "pgbouncer.ini"], cwd=folder, **_RUNS_AS)
+        process, port = _start(_PROGRAM, folder, database.server)
         try:
-            wait_for(lambda: process.poll() is not None or _answers(port), message="PgBouncer does not answer")
-            assert process.poll() is None, (folder / "log").read_text()
             yield PooledDatabase(database.server, database.name, port)
         finally:
             # At once: clients that are left are the test's.
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=120)
     finally:
         shutil.rmtree(folder)
+
+
+def _start(program: str, folder: Path, server: Server) -> tuple[subprocess.Popen[bytes], int]:
+    """The process and its port. It must be told one; if another takes that first, it is told another."""
+    for _ in range(5):
+        port = _free_port()
+        _configure(folder, server, port)
+        process = subprocess.Popen([program, "--quiet", folder / "pgbouncer.ini"], cwd=folder, **_RUNS_AS)
+        wait_for(partial(_has_started, process, port), message="PgBouncer does not answer")
+        if process.poll() is None:
+            return process, port
+    raise AssertionError((folder / "log").read_text())
+
+
+def _has_started(process: subprocess.Popen[bytes], port: int) -> bool:
+    return process.poll() is not None or _answers(port)
 
 
 def _configure(folder: Path, server: Server, port: int) -> None:

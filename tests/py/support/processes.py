@@ -60,7 +60,7 @@ class Workers:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def wait(self, timeout: float = 60.0) -> int:
+    def wait(self, timeout: float = 300.0) -> int:
         """The exit code. A process that does not end in time is killed and fails the test with its last words."""
         try:
             return self.process.wait(timeout)
@@ -68,7 +68,7 @@ class Workers:
             self.kill()
             raise AssertionError(f"workers did not end within {timeout:g} s:\n{self.output[-4000:]}") from None
 
-    def end(self, timeout: float = 20.0) -> None:
+    def end(self, timeout: float = 60.0) -> None:
         """Drained if it can be, killed if not."""
         if self.running:
             self.terminate()

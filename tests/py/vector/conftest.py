@@ -84,7 +84,7 @@ class Mill:
         """Do the open tasks until there are none, or as many as given; how many that were."""
         engine, runner, done = Engine("turn"), Runner(load_handlers(), self.storage, Attempts()), 0
         finished: list[str] = []
-        give_up = time.monotonic() + 120
+        give_up = time.monotonic() + 400
         try:
             while time.monotonic() < give_up:
                 claimed = engine.turn(self.worker_id, finished, self.tasks, 0 if done == most else 1)

@@ -62,5 +62,5 @@ def take_back(mill: Mill) -> None:
         mill.superuser.execute("SELECT app.run_janitor()")
         return mill.rows("SELECT FROM app.tasks WHERE status = 'processing'") == []
 
-    wait_for(taken_back, timeout=30)
+    wait_for(taken_back)
     mill.superuser.execute("UPDATE app.tasks SET run_at = now() WHERE status = 'pending'")
