@@ -1430,7 +1430,7 @@ BEGIN
         RETURN jsonb_build_object('tasks', 0, 'until', since);
     END IF;
     WITH running AS MATERIALIZED (
-        SELECT s.stage_id, s.job_id, s.stage, s.task_type, s.created_at, s.last_task_id FROM app.stages AS s WHERE s.status = 'processing'::app.stage_status
+        SELECT s.stage_id, s.job_id, s.task_type, s.created_at, s.last_task_id FROM app.stages AS s WHERE s.status = 'processing'::app.stage_status
     ), stages AS (
         SELECT r.stage_id, r.job_id, r.task_type, r.created_at, r.last_task_id,
                coalesce((SELECT t.task_id FROM app.ready_stages AS p
@@ -1442,7 +1442,8 @@ BEGIN
           FROM running AS r
         UNION ALL
         SELECT s.stage_id, s.job_id, s.task_type, s.created_at, s.last_task_id, NULL
-          FROM (SELECT r.job_id FROM running AS r WHERE r.stage > 1
+          -- The next one may not have been claimed from yet.
+          FROM (SELECT n.job_id FROM app.stages AS n WHERE n.status IN ('pending'::app.stage_status, 'processing'::app.stage_status) AND n.stage > 1
                 UNION SELECT j.job_id FROM app.jobs AS j WHERE j.completed_at > since) AS o
           JOIN app.stages AS s ON s.job_id = o.job_id AND s.completed_at > since
     ), ranges AS (
