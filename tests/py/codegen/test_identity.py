@@ -267,6 +267,8 @@ def test_workers_outlive_their_token(metadata: Metadata, principal: Principal, w
         connection.execute("""SELECT app.submit_job('hello_world', '{"n": 3}')""")
         wait_for(completed, message="the first job did not complete")
 
+        # Each of the two has a connection.
+        wait_for(lambda: connection.execute("SELECT count(*) FROM app.workers").fetchone() == (2,))
         second = metadata.issue(seconds_left=ENDING)
         principal.takes(second)
         cut = connection.execute(

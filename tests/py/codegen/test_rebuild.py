@@ -110,7 +110,7 @@ def published(ddh: Ddh, source_root: Path, workers: StartWorkers) -> dict[str, s
         "raster": ddh.submit("scene", scene)[0],
         "collection": ddh.submit("members", f"{members}/", "collection")[0],
     }
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     for request in requests.values():
         assert ddh.status(request)["status"] == "completed", ddh.status(request)
     return requests
@@ -166,7 +166,7 @@ def test_everything_is_as_it_was_but_the_engines_history(
     assert ddh.submit("counties", source_root / "nc.gpkg") == (requests["vector"], False)
     assert ddh.submit("scene", source_root / "L7_ETMs.tif", overwrite=True) == (requests["raster"], True)
     unpublish(database, requests["collection"])
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     assert ddh.status(requests["raster"])["status"] == "completed"
     assert ddh.status(requests["raster"])["revision"] == 2
     assert ddh.status(requests["collection"])["status"] == "unpublished"
@@ -328,17 +328,18 @@ def given_items(admin: psycopg.Connection[Any], items: int = 60) -> None:
 
 @pytest.mark.slow
 def test_workers_live_through_it(database: Database, workers: StartWorkers) -> None:
-    one = workers()
+    one = workers("--processes", "2")
+    alive = "SELECT count(*) FROM app.workers WHERE status = 'alive'"
     with database.connect() as admin:
+        wait_for(lambda: answered(admin, alive) == 2)
         first = answered(admin, "SELECT app.submit_job('hello_world', '{\"n\": 50}')")
         wait_for(lambda: answered(admin, "SELECT status FROM app.jobs WHERE job_id = %s", first) == "completed")
-        names = admin.execute("SELECT worker_id FROM app.workers WHERE status = 'alive'").fetchall()
     run(database)
     with database.connect() as admin:
         second = answered(admin, "SELECT app.submit_job('hello_world', '{\"n\": 50}')")
         assert second == first, "the same work has the same name, and the engine has forgotten it"
         wait_for(lambda: answered(admin, "SELECT status FROM app.jobs WHERE job_id = %s", second) == "completed")
-        assert len(admin.execute("SELECT worker_id FROM app.workers WHERE status = 'alive'").fetchall()) == len(names)
+        wait_for(lambda: answered(admin, alive) == 2, message="both are there again")
     assert one.running
     one.terminate()
     assert one.wait() == 0
@@ -476,7 +477,7 @@ def test_a_catalogue_that_cannot_be_read_is_not_given_up_unasked(database: Datab
 def test_what_cannot_be_published_again_is_named(ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     lost, _ = ddh.submit("lost", place("nc.gpkg", source_root))
     spoilt, _ = ddh.submit("spoilt", place("nc.gpkg", source_root))
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     with database.connect() as admin:
         # As if it was published before items were kept, and the catalogue lost it too.
         admin.execute("DELETE FROM pgstac.items")
@@ -494,7 +495,7 @@ def test_what_cannot_be_published_again_is_named(ddh: Ddh, database: Database, s
 @pytest.mark.slow
 def test_published_before_items_were_kept(ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     request, _ = ddh.submit("old", place("nc.gpkg", source_root))
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     with database.connect() as admin:
         admin.execute("DELETE FROM platform.published_items; DELETE FROM platform.published_collections")
     before = catalogue(database)
@@ -510,7 +511,7 @@ def test_published_before_items_were_kept(ddh: Ddh, database: Database, source_r
 
 def test_redeploying_app_leaves_the_catalogue_alone(ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     request, _ = ddh.submit("counties", place("nc.gpkg", source_root))
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     before = catalogue(database)
     with database.connect() as admin:
         items = answered(admin, "SELECT oid FROM pg_class WHERE oid = 'pgstac.items'::regclass")
@@ -519,14 +520,14 @@ def test_redeploying_app_leaves_the_catalogue_alone(ddh: Ddh, database: Database
         assert answered(admin, "SELECT kind FROM app.schema_deployments ORDER BY deployment_id DESC LIMIT 1") == "redeploy"
     assert catalogue(database) == before
     unpublish(database, request)
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     assert ddh.status(request)["status"] == "unpublished"
     assert catalogue(database)["items"] == []
 
 
 def test_redeploying_pgstac_leaves_the_engine_alone(ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     ddh.submit("counties", place("nc.gpkg", source_root))
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     waiting, _ = ddh.submit("waiting", place("nc.gpkg", source_root))
     before = catalogue(database)
     with database.connect() as admin:
@@ -534,7 +535,7 @@ def test_redeploying_pgstac_leaves_the_engine_alone(ddh: Ddh, database: Database
         run(database, "redeploy-pgstac")
         assert admin.execute("SELECT to_jsonb(j) FROM app.jobs AS j ORDER BY job_id").fetchall() == jobs
     assert catalogue(database) == before
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     assert ddh.status(waiting)["status"] == "completed"
 
 
@@ -542,7 +543,7 @@ def test_redeploying_pgstac_leaves_the_engine_alone(ddh: Ddh, database: Database
 def test_a_cleared_catalogue_comes_back(mode: Any, ddh: Ddh, database: Database, source_root: Path, workers: StartWorkers) -> None:
     request, _ = ddh.submit("counties", place("nc.gpkg", source_root))
     gone, _ = ddh.submit("gone", place("nc.gpkg", source_root))
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     before = catalogue(database)
     said: list[str] = []
     assert clear(mode, database.dsn(), CONFIRMED, said.append) == 0
@@ -552,7 +553,7 @@ def test_a_cleared_catalogue_comes_back(mode: Any, ddh: Ddh, database: Database,
     assert after["collections"] == before["collections"], "those that clients publish into come again at once"
     assert ddh.status(request)["status"] == "completed"
     unpublish(database, gone)
-    assert workers("--until-idle").wait(120) == 0
+    assert workers("--until-idle").wait() == 0
     run(database, "redeploy-pgstac")
     assert [item["id"] for (item,) in catalogue(database)["items"]] == ["road_counties_v1"], "but not what was taken back meanwhile"
     assert [content["id"] for content, _ in catalogue(database)["collections"]] == ["ddh_rasters", "ddh_vectors"]

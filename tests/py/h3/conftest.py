@@ -26,7 +26,7 @@ class Bench:
     def run(self, job_type: str, parameters: dict[str, Any]) -> tuple[str, Any, Any]:
         """Submit a job and wait for its end: status, result and error."""
         job = submit(self.database, job_type, parameters)
-        found = wait_for(lambda: _ended(self.database, job), timeout=240)
+        found = wait_for(lambda: _ended(self.database, job), timeout=400)
         assert found is not None
         return found
 

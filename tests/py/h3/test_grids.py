@@ -188,15 +188,15 @@ def test_killed_in_the_middle_it_is_whole_in_the_end(database: Database, workers
         killed = 0
         for share in (10, 40):
             victim = workers("--processes", "2", "--max-batch", "2")
-            wait_for(lambda most=share: admin.execute(half, ("completed",)).fetchone()[0] > most, timeout=240)  # type: ignore[index, misc]
+            wait_for(lambda most=share: admin.execute(half, ("completed",)).fetchone()[0] > most, timeout=400)  # type: ignore[index, misc]
             victim.kill()
             killed += admin.execute(half, ("processing",)).fetchone()[0]  # type: ignore[index]
             admin.execute("UPDATE app.workers SET last_beat = last_beat - interval '5 minutes' WHERE status = 'alive'")
-            wait_for(lambda: _taken_back(admin), timeout=120)
+            wait_for(lambda: _taken_back(admin))
         assert killed > 0
         assert stored(database, "land", 2) == set(), "no reader sees half a grid"
         admin.execute("UPDATE app.tasks SET run_at = now() WHERE status = 'pending' AND run_at IS NOT NULL")
-        workers("--until-idle").wait(240)
+        workers("--until-idle").wait(400)
         assert outcome(database, job)[0] == "completed"
     found = stored(database, "land", 2)
     assert {cell for cell in found if h3.cell_to_latlng(cell)[0] > -60} == {
@@ -210,13 +210,13 @@ def test_killed_in_the_middle_it_is_whole_in_the_end(database: Database, workers
 def test_one_that_was_made_outlives_the_engine(database: Database, workers: StartWorkers) -> None:
     asked = {"grid_id": "small", "resolutions": [2], "filter": {"kind": "countries", "countries": ["URY"]}}
     job = submit(database, "bootstrap_h3_grid", asked)
-    workers("--until-idle").wait(240)
+    workers("--until-idle").wait(400)
     before = stored(database, "small", 2)
     with database.connect() as admin:
         admin.execute("DELETE FROM app.jobs WHERE job_id = %s", (job,))
         made = admin.execute("SELECT completed_at FROM h3.grid_metadata WHERE grid_id = 'small'").fetchone()
         assert submit(database, "bootstrap_h3_grid", asked) == job
-        workers("--until-idle").wait(240)
+        workers("--until-idle").wait(400)
         status, result, _ = outcome(database, job)
         assert (status, result["resolutions"]["2"]["cells"]) == ("completed", len(before))
         assert admin.execute("SELECT completed_at FROM h3.grid_metadata WHERE grid_id = 'small'").fetchone() == made

@@ -36,7 +36,7 @@ def source(bench: Bench, name: str) -> str:
 
 
 def ended(hub: Ddh, request: str) -> dict[str, Any]:
-    wait_for(lambda: hub.status(request)["status"] not in OPEN, timeout=240)
+    wait_for(lambda: hub.status(request)["status"] not in OPEN, timeout=400)
     return hub.status(request)
 
 
@@ -56,7 +56,7 @@ def measured(hub: Ddh, request: str) -> list[dict[str, Any]]:
         found[:] = statistics(hub, request)
         return bool(found) and all(one["status"] not in OPEN for one in found)
 
-    wait_for(all_ended, timeout=240)
+    wait_for(all_ended, timeout=400)
     return found
 
 
@@ -91,7 +91,7 @@ def test_a_raster_is_measured_once_it_is_published_and_goes_with_its_request(hub
 
     with hub.database.connect("ddh") as connection:
         connection.execute("SELECT platform.unpublish_request(%s, dry_run => false)", (request,))
-    wait_for(lambda: hub.status(request)["status"] == "unpublished", timeout=240)
+    wait_for(lambda: hub.status(request)["status"] == "unpublished", timeout=400)
     assert rows(hub, request) == []
     with hub.database.connect("worker") as worker:
         assert worker.execute("SELECT count(*) FROM h3.zonal_runs WHERE request_id = %s", (request,)).fetchone() == (0,)
@@ -148,7 +148,7 @@ def test_a_measurement_is_a_request_of_its_own(hub: Ddh, bench: Bench) -> None:
 
     with hub.database.connect("ddh") as connection:
         connection.execute("SELECT platform.unpublish_request(%s, dry_run => false)", (request,))
-    wait_for(lambda: hub.status(request)["status"] == "unpublished", timeout=240)
+    wait_for(lambda: hub.status(request)["status"] == "unpublished", timeout=400)
     with hub.database.connect("worker") as worker:
         assert worker.execute("SELECT count(*) FROM h3.zonal_runs WHERE request_id = %s", (request,)).fetchone() == (0,)
     assert hub.status(request)["endpoints"] is None
@@ -163,7 +163,7 @@ def test_what_was_replaced_while_it_was_measured_is_not_shown(hub: Ddh, bench: B
     with hub.database.connect("admin") as admin:
         admin.execute("SELECT app.pause_task_type('h3_zonal_publish', 'the source is replaced first')")
     request, _ = hub.submit("by_cell", f"request:{districts}", "h3_statistics", h3={"grid_id": "carolina", "resolution": 3})
-    wait_for(lambda: (hub.status(request)["job"] or {}).get("stage_name") == "publish", timeout=240)
+    wait_for(lambda: (hub.status(request)["job"] or {}).get("stage_name") == "publish", timeout=400)
     hub.submit("districts", path, None, title="Districts", overwrite=True)
     assert ended(hub, districts)["revision"] == 2
     with hub.database.connect("admin") as admin:
@@ -188,7 +188,7 @@ def test_what_follows_a_request_is_not_of_two_revisions(hub: Ddh, bench: Bench) 
             admin.execute("SELECT app.pause_task_type(%s, 'the source is replaced first')", (name,))
         wards, _ = hub.submit(f"wards_{stage}", path, None, h3=over)
         assert ended(hub, wards)["status"] == "completed"
-        wait_for(partial(waits, hub, wards, name), timeout=240)
+        wait_for(partial(waits, hub, wards, name), timeout=400)
         hub.submit(f"wards_{stage}", path, None, title="Wards", overwrite=True)
         assert ended(hub, wards)["revision"] == 2
         with hub.database.connect("admin") as admin:

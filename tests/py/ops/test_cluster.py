@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -96,8 +97,10 @@ def test_taken_port_is_left_and_every_dsn_follows(cluster: Cluster, home: Path) 
     (home / "dsn" / "owner").write_text(f"postgresql://somebody:secret@127.0.0.1:{port}/geomill\n")
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
+        # If not, another cluster of this suite has been quicker.
+        with suppress(OSError):
+            stranger.bind(("127.0.0.1", port))
+            stranger.listen()
         cluster("up")
     moved = urlsplit(dsn(home)).port
     assert moved != port
@@ -121,7 +124,7 @@ def test_destroy_leaves_nothing_and_may_be_repeated(cluster: Cluster, home: Path
     assert not data.parent.exists()
     assert not (home / "dsn").exists()
     # It has let go of everything by now; its parent may still have to take note.
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), timeout=10)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
     cluster("destroy")
     cluster("down")
     assert "no cluster" in cluster("status", expected=NOT_RUNNING).stdout

@@ -55,7 +55,7 @@ class Client:
             ("--processes", "2", "--until-idle", *arguments), environment, self.logs / f"workers-{uuid.uuid4().hex[:6]}.log"
         )
         try:
-            assert workers.wait(240) == 0, workers.output
+            assert workers.wait() == 0, workers.output
         finally:
             workers.end()
 

@@ -23,7 +23,7 @@ def test_sixteen_loaders_without_deadlock(mill: Mill, monkeypatch: pytest.Monkey
     mill.work(1)
     assert mill.rows("SELECT count(*) AS n FROM app.tasks WHERE status = 'pending'") == [{"n": LOADERS}]
     # Each stands inside its transaction, with its rows staged, until all of them do.
-    everybody, insert = threading.Barrier(LOADERS, timeout=60), load.insert
+    everybody, insert = threading.Barrier(LOADERS, timeout=300), load.insert
 
     def at_once(*arguments: Any, **options: Any) -> Any:
         everybody.wait()

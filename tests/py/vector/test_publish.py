@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.py.support.waiting import wait_for
 from tests.py.vector.conftest import Mill
 
 
@@ -95,11 +96,12 @@ def test_readers_delay_the_swap_and_see_the_old_table(mill: Mill) -> None:
         assert reader.execute(query).fetchone() == (100,)
         worker = threading.Thread(target=mill.work)
         worker.start()
-        worker.join(3)
+        waits = "SELECT FROM pg_stat_activity AS a WHERE %s = ANY (pg_blocking_pids(a.pid))"
+        wait_for(lambda: mill.rows(waits, reader.info.backend_pid), interval=0.01)
         assert worker.is_alive()
         assert reader.execute(query).fetchone() == (100,)
         reader.rollback()
-        worker.join(60)
+        worker.join(400)
         assert reader.execute(query).fetchone() == (177,)
 
 

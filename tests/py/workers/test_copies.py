@@ -70,7 +70,7 @@ def test_it_is_let_go_once() -> None:
 
 def test_who_needs_it_meanwhile_waits() -> None:
     somebody_waits = Event()
-    bring = Bring(lambda: somebody_waits.wait(20))
+    bring = Bring(lambda: somebody_waits.wait(120))
 
     def wait() -> None:
         # Asked of who does not have the lock only.
@@ -78,7 +78,7 @@ def test_who_needs_it_meanwhile_waits() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         found = [pool.submit(share, ["a"], 5, bring, wait) for _ in range(2)]
-        one, other = (future.result(30) for future in found)
+        one, other = (future.result(120) for future in found)
     assert somebody_waits.is_set()
     assert (bring.times, one.folder) == (1, other.folder)
     one.close()
@@ -97,16 +97,16 @@ def test_who_waits_can_be_cancelled() -> None:
 
     def bring(folder: Path) -> None:
         brought.set()
-        assert cancelled.wait(20)
+        assert cancelled.wait(120)
         (folder / "file").write_bytes(WHOLE)
 
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(share, ["a"], 5, bring, nothing)
-        assert brought.wait(20)
+        assert brought.wait(120)
         with pytest.raises(TaskCancelled):
             share(["a"], 5, bring, cancel)
         cancelled.set()
-        slow.result(30).close()
+        slow.result(120).close()
 
 
 KILLED = """
@@ -127,7 +127,7 @@ def test_what_is_killed_over_one_leaves_no_half() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "half\n"
     process.send_signal(signal.SIGKILL)
-    process.wait(20)
+    process.wait(120)
     process.stdout.close()
     assert any(name.endswith(".part") for name in left())
     copy = share(["a"], 5, Bring(), nothing)

@@ -54,7 +54,7 @@ def test_workers_live_through_deploys(database: Database, workers: StartWorkers)
 
         submit()
         running = workers("--processes", "2", "--max-batch", "3")
-        wait_for(lambda: completed() > 0 and value(admin, "SELECT count(*) FROM app.workers") == 2, timeout=60)
+        wait_for(lambda: completed() > 0 and value(admin, "SELECT count(*) FROM app.workers") == 2)
         started = {row[0] for row in admin.execute("SELECT worker_id FROM app.workers")}
         for _ in range(REPLACEMENTS):
             submit()
@@ -66,11 +66,11 @@ def test_workers_live_through_deploys(database: Database, workers: StartWorkers)
             def moved_on(than: int = before + 12) -> bool:
                 return bool(completed() > than)
 
-            wait_for(moved_on, timeout=60)
-        wait_for(lambda: value(admin, "SELECT count(*) FROM app.jobs WHERE status NOT IN ('completed')") == 0, timeout=120)
+            wait_for(moved_on)
+        wait_for(lambda: value(admin, "SELECT count(*) FROM app.jobs WHERE status NOT IN ('completed')") == 0, timeout=300)
         assert completed() == 2 * jobs * TASKS
         assert value(admin, "SELECT count(*) FROM app.task_errors") == 0
-        assert value(admin, "SELECT max(attempt) FROM app.tasks") == 1
+        assert value(admin, "SELECT max(attempt - forgiven) FROM app.tasks") == 1
         assert {row[0] for row in admin.execute("SELECT worker_id FROM app.workers")} == started, "none had to start anew"
     complaints = [json.loads(line) for line in running.output.splitlines() if line.startswith("{")]
     assert [line for line in complaints if line.get("level") in ("error", "critical")] == []

@@ -17,6 +17,7 @@ import structlog
 
 from tests.py.support.server import Database
 from tests.py.support.waiting import wait_for
+from workers import waiting
 from workers.attempts import Attempts
 from workers.connections import EffectsConnection
 from workers.context import Task
@@ -207,7 +208,7 @@ def test_a_hold_waits_for_the_one_before_and_then_gives_up(
         with pytest.raises(TaskError) as caught, as_task(claimed).effects():
             pass
         assert (caught.value.detail.code, caught.value.detail.retryable) == ("TASK_HELD", True)
-        monkeypatch.setattr("workers.context.HOLD_PATIENCE", 30.0)
+        monkeypatch.setattr("workers.context.HOLD_PATIENCE", 120.0)
         threading.Timer(0.3, other.rollback).start()
         with as_task(claimed).effects() as effects:
             effects.complete({"greeting": "x", "index": 0})
@@ -235,7 +236,7 @@ def test_the_heartbeat_tells_of_cancelled_and_lost_attempts(engine: Engine, supe
     try:
         superuser.execute("SELECT app.cancel_job(%s, 'test')", (jobs[0],))
         superuser.execute("UPDATE app.tasks SET attempt = attempt + 1 WHERE task_id = %s", (held[jobs[1]][0],))
-        wait_for(lambda: attempts.ended(*held[jobs[0]]) and attempts.ended(*held[jobs[1]]), 10)
+        wait_for(lambda: attempts.ended(*held[jobs[0]]) and attempts.ended(*held[jobs[1]]))
     finally:
         heartbeat.stop()
     assert [attempts.ended(*held[job_id]) for job_id in jobs] == ["cancelled", "lost"]
@@ -261,7 +262,7 @@ def test_the_heart_beats_on_after_a_lost_connection(engine: Engine, superuser: p
         for _ in range(3):
             superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'geomill heartbeat%'")
             before = last_beat()
-            wait_for(partial(beats_after, before), 10)
+            wait_for(partial(beats_after, before))
     finally:
         heartbeat.stop()
 
@@ -296,9 +297,15 @@ def seconds_until_woken(superuser: psycopg.Connection[Any], idle: Idle) -> float
     return time.monotonic() - before
 
 
-def test_a_notification_ends_the_wait_and_a_lost_listener_listens_again(superuser: psycopg.Connection[Any]) -> None:
+NEVER = 600.0
+
+
+def test_a_notification_ends_the_wait_and_a_lost_listener_listens_again(
+    superuser: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "POLL_FIRST", NEVER)
     wake = Wake()
-    idle = Idle(wake)
+    idle = Idle(wake, most=NEVER)
 
     def listens_anew() -> bool:
         idle.wait()
@@ -307,10 +314,10 @@ def test_a_notification_ends_the_wait_and_a_lost_listener_listens_again(superuse
     try:
         idle.listen()
         first = value(superuser, LISTENERS)
-        assert seconds_until_woken(superuser, idle) < 0.9
+        assert seconds_until_woken(superuser, idle) < NEVER / 2
         superuser.execute("SELECT pg_terminate_backend(%s)", (first[0],))
         wait_for(listens_anew)
-        assert seconds_until_woken(superuser, idle) < 0.9
+        assert seconds_until_woken(superuser, idle) < NEVER / 2
     finally:
         idle.close()
         wake.close()

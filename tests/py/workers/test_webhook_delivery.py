@@ -191,15 +191,15 @@ def test_the_end_of_a_job_that_is_being_superseded_moves_nothing(owed: Owed, dat
     claimed = engine.execute("SELECT task_id, attempt FROM app.claim_tasks('w', '{webhook_deliver}', 1)").fetchone()
     assert claimed is not None
     engine.execute("SELECT platform.begin_delivery(%s, %s)", claimed)
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    waiting = "SELECT FROM unnest(pg_blocking_pids(%s))"
     with database.connect("admin", autocommit=False) as admin, database.connect("worker") as worker:
         admin.execute("SELECT platform.redeliver_webhook(%s)", (owed.row()["delivery_id"],))
         complete = "SELECT app.complete_task_and_check_stage(%s, %s, '{}')"
         late = threading.Thread(target=worker.execute, args=(complete, claimed))
         late.start()
-        wait_for(lambda: engine.execute(waiting).fetchall() != [(0,)], message="the completion does not wait")
+        wait_for(lambda: engine.execute(waiting, (worker.info.backend_pid,)).fetchall(), message="the completion does not wait")
         admin.commit()
-        late.join(30)
+        late.join(120)
         assert not late.is_alive()
     assert owed.row()["status"] == "pending"
     assert engine.execute("SELECT count(*) FROM app.jobs WHERE job_type = 'deliver_webhook' AND status = 'pending'").fetchone() == (1,)

