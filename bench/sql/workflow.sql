@@ -8,7 +8,8 @@ VALUES ('bench', 1, 1, 'no-op', 'bench', 'count', '$.n', 3, 1, 1, 600, 'fail_job
        ('bench_fan_out', 1, 1, 'first', 'bench', 'single', NULL, 3, 1, 1, 600, 'fail_job'),
        ('bench_fan_out', 1, 2, 'no-op', 'bench', 'count', '$.n', 3, 1, 1, 600, 'fail_job')
 ON CONFLICT DO NOTHING;
+-- As the generated validators are: PL/pgSQL.
 CREATE OR REPLACE FUNCTION app.validate_bench(value jsonb) RETURNS TABLE (filled jsonb, problems jsonb)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT value, ''[]''::jsonb';
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS 'BEGIN filled := value; problems := ''[]''; RETURN NEXT; END';
 CREATE OR REPLACE FUNCTION app.validate_bench_fan_out(value jsonb) RETURNS TABLE (filled jsonb, problems jsonb)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT value, ''[]''::jsonb';
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS 'BEGIN filled := value; problems := ''[]''; RETURN NEXT; END';

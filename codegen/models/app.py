@@ -115,7 +115,7 @@ class Stage(Table):
     __table__: ClassVar[TableOptions] = table(
         schema="app", name="stages", unique=[("job_id", "stage")], fillfactor=40,
         indexes=[Index(("task_type",), where="status IN ('pending', 'processing')", name="idx_stages_open")],
-        only_these_indexes=HOT, grants={"geomill_admin": ("SELECT",)},
+        only_these_indexes=HOT, no_column_checks=UNCHECKED, grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
     stage_id: Annotated[int, Column(primary_key=True, identity=True)] = Field(ge=1, lt=2**39, description="Key; the high bits of its tasks' ids")
@@ -145,7 +145,7 @@ class ReadyStage(Table):
 
     __table__: ClassVar[TableOptions] = table(
         schema="app", name="ready_stages", fillfactor=50,
-        indexes=[Index(("rank", "stage_id"), name="idx_ready_stages_rank")], only_these_indexes=HOT,
+        indexes=[Index(("rank", "stage_id"), name="idx_ready_stages_rank")], only_these_indexes=HOT, no_column_checks=UNCHECKED,
         grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 

@@ -164,20 +164,7 @@ CREATE TABLE app.stages (
     created_at timestamptz DEFAULT now() NOT NULL,
     completed_at timestamptz,
     CONSTRAINT stages_pkey PRIMARY KEY (stage_id),
-    CONSTRAINT stages_job_id_stage_key UNIQUE (job_id, stage),
-    CONSTRAINT stages_stage_id_check CHECK (stage_id >= 1 AND stage_id < 549755813888),
-    CONSTRAINT stages_stage_check CHECK (stage >= 1),
-    CONSTRAINT stages_tasks_check CHECK (tasks >= 0),
-    CONSTRAINT stages_last_task_id_check CHECK (last_task_id >= 0),
-    CONSTRAINT stages_remaining_check CHECK (remaining >= 0),
-    CONSTRAINT stages_completed_tasks_check CHECK (completed_tasks >= 0),
-    CONSTRAINT stages_failed_tasks_check CHECK (failed_tasks >= 0),
-    CONSTRAINT stages_max_runtime_seconds_check CHECK (max_runtime_seconds > 0 AND max_runtime_seconds < 'Infinity'),
-    CONSTRAINT stages_caps_check CHECK (array_position(caps, NULL) IS NULL),
-    CONSTRAINT stages_caps_element_check CHECK (1 <= ALL (caps)),
-    CONSTRAINT stages_task_parameters_check CHECK (jsonb_typeof(task_parameters) = 'object'),
-    CONSTRAINT stages_matches_stage_id_check CHECK (matches_stage_id >= 1 AND matches_stage_id < 549755813888),
-    CONSTRAINT stages_stage_results_check CHECK (jsonb_typeof(stage_results) = 'object')
+    CONSTRAINT stages_job_id_stage_key UNIQUE (job_id, stage)
 )
 WITH (fillfactor = 40);
 
@@ -209,10 +196,7 @@ CREATE TABLE app.ready_stages (
     rank bigint NOT NULL,
     low bigint NOT NULL,
     high bigint NOT NULL,
-    CONSTRAINT ready_stages_pkey PRIMARY KEY (stage_id),
-    CONSTRAINT ready_stages_stage_id_check CHECK (stage_id >= 1 AND stage_id < 549755813888),
-    CONSTRAINT ready_stages_low_check CHECK (low >= 0),
-    CONSTRAINT ready_stages_high_check CHECK (high >= 0)
+    CONSTRAINT ready_stages_pkey PRIMARY KEY (stage_id)
 )
 WITH (fillfactor = 50);
 

@@ -625,6 +625,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     definition app.job_types;
+    checked record;
     filled jsonb;
     found_wrong jsonb;
     not_before timestamptz;
@@ -635,9 +636,13 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         PERFORM app.require_read_committed();
     END IF;
-    SELECT v.filled, v.problems INTO filled, found_wrong FROM app.validate_job(create_job.job_type, create_job.parameters) AS v;
-    SELECT t.* INTO STRICT definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type;
-    found_wrong := found_wrong || create_job.problems;
+    SELECT t.* INTO definition FROM app.job_types AS t WHERE t.job_type = create_job.job_type AND t.is_active;
+    IF NOT FOUND THEN
+        PERFORM app.validate_job(create_job.job_type, create_job.parameters);  -- which says what there is
+    END IF;
+    checked := app.validate_parameters(create_job.job_type, create_job.parameters);
+    filled := checked.filled;
+    found_wrong := checked.problems || create_job.problems;
     IF create_job.problems = '[]' THEN
         BEGIN
             -- Its offset from UTC is in the text, so that no setting of the session has a say.
@@ -651,9 +656,12 @@ BEGIN
         PERFORM app.raise_problems('GM422', found_wrong);
     END IF;
 
-    new_job_id := app.sha256_hex(app.canonical_json(
-        jsonb_build_array(definition.job_type, filled, options -> 'platform_request_id', options -> 'revision')
-        || CASE WHEN options ->> 'identity' IS NULL THEN '[]' ELSE jsonb_build_array(options -> 'identity') END));
+    -- The canonical array of job type, parameters, request, revision, and what else makes it another job: put together here, for a
+    -- call of the function costs more than all of it. The type's name is plain ASCII.
+    new_job_id := encode(sha256(convert_to(
+        '["' || definition.job_type || '",' || app.canonical_json(filled)
+        || ',' || coalesce(app.canonical_json(nullif(options -> 'platform_request_id', 'null')), 'null') || ',' || (options ->> 'revision')
+        || coalesce(',' || app.canonical_json(nullif(options -> 'identity', 'null')), '') || ']', 'UTF8')), 'hex');
     IF options ->> 'client_id' IS NOT NULL THEN
         SELECT greatest(app.clock(), not_before, j.share_until) INTO share_from
           FROM (VALUES (0)) AS one (row)
@@ -2215,43 +2223,56 @@ BEGIN
 END;
 $$;
 
--- app.mark_started: stages and jobs whose first tasks have just been claimed show as processing.
+-- app.mark_stage_started: a stage whose first task has just been claimed shows as processing, and so does its job.
 --
 -- A courtesy to whoever looks, not a part of the engine's logic: what is locked is skipped, and the end sets the truth.
 --
 -- Guarantees  Waits for nobody. A status goes from pending to processing, or stays; started_at is that of the first time.
 -- Locks       stage row, job row, platform request row: each SKIP LOCKED. The last thing that a claiming transaction does.
+CREATE OR REPLACE FUNCTION app.mark_stage_started(stage_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    begun varchar(64);
+    request varchar(32);
+BEGIN
+    -- IS TRUE, so that no plan goes by an index on the status: what is looked up by key here may be one of many that are open.
+    UPDATE app.stages AS s SET status = 'processing'::app.stage_status
+     WHERE s.stage_id = (SELECT o.stage_id FROM app.stages AS o
+                          WHERE o.stage_id = mark_stage_started.stage_id AND (o.status = 'pending'::app.stage_status) IS TRUE
+                            FOR UPDATE SKIP LOCKED)
+    RETURNING s.job_id INTO begun;
+    IF FOUND THEN
+        UPDATE app.jobs AS j SET status = 'processing'::app.job_status, started_at = coalesce(j.started_at, app.clock())
+         WHERE j.job_id = (SELECT o.job_id FROM app.jobs AS o WHERE o.job_id = begun AND (o.status = 'pending'::app.job_status) IS TRUE
+                              FOR UPDATE SKIP LOCKED)
+        RETURNING j.platform_request_id INTO request;
+        IF request IS NOT NULL THEN
+            PERFORM platform.job_started(begun);
+        END IF;
+    END IF;
+END;
+$$;
+
+-- app.mark_started: those of these stages whose first tasks have just been claimed show as processing, with their jobs.
+--
+-- Guarantees  as of app.mark_stage_started. Stages that show so already cost one look.
+-- Locks       as of app.mark_stage_started.
 CREATE OR REPLACE FUNCTION app.mark_started(stage_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job record;
+    fresh bigint[] := ARRAY(
+        SELECT s.stage_id FROM app.stages AS s
+         WHERE s.stage_id = ANY (mark_started.stage_ids) AND (s.status = 'pending'::app.stage_status) IS TRUE ORDER BY s.stage_id);
+    one bigint;
 BEGIN
-    -- IS TRUE, so that no plan goes by an index on the status: what is looked up by key here may be one of many that are open.
-    IF NOT EXISTS (SELECT FROM app.stages AS s WHERE s.stage_id = ANY (mark_started.stage_ids) AND (s.status = 'pending'::app.stage_status) IS TRUE) THEN
-        RETURN;
-    END IF;
-    FOR job IN
-        WITH begun AS (
-            UPDATE app.stages AS s SET status = 'processing'::app.stage_status
-             WHERE s.stage_id = ANY (ARRAY(
-                       SELECT o.stage_id FROM app.stages AS o
-                        WHERE o.stage_id = ANY (mark_started.stage_ids)
-                          AND (o.status = 'pending'::app.stage_status) IS TRUE
-                          FOR UPDATE SKIP LOCKED))
-            RETURNING s.job_id)
-        UPDATE app.jobs AS j SET status = 'processing'::app.job_status, started_at = coalesce(j.started_at, app.clock())
-         WHERE j.job_id = ANY (ARRAY(
-                   SELECT o.job_id FROM app.jobs AS o
-                    WHERE o.job_id = ANY (ARRAY(SELECT b.job_id FROM begun AS b)) AND (o.status = 'pending'::app.job_status) IS TRUE
-                      FOR UPDATE SKIP LOCKED))
-        RETURNING j.job_id, j.platform_request_id
-    LOOP
-        IF job.platform_request_id IS NOT NULL THEN
-            PERFORM platform.job_started(job.job_id);
-        END IF;
+    FOREACH one IN ARRAY fresh LOOP
+        PERFORM app.mark_stage_started(one);
     END LOOP;
 END;
 $$;
@@ -2667,13 +2688,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     next_stage integer := open_next_stage.after_stage + 1;
-    total integer;
     opened record;
 BEGIN
-    SELECT j.total_stages INTO STRICT total FROM app.jobs AS j WHERE j.job_id = open_next_stage.job_id;
     -- A loop, because each stage's fan-out may read the results of the one before.
-    WHILE next_stage <= total LOOP
+    LOOP
         opened := app.open_stage(open_next_stage.job_id, next_stage);
+        EXIT WHEN opened.new_stage_id IS NULL AND opened.problem IS NULL;
         IF opened.problem IS NOT NULL THEN
             PERFORM app.finish_job(open_next_stage.job_id, 'failed'::app.job_status, opened.problem);
             RETURN;
@@ -2699,6 +2719,7 @@ $$;
 --
 -- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index. Listeners are told once a transaction.
 --             new_stage_id is NULL and problem says why where the definition and the data do not fit: no row was made.
+--             Everything is NULL where the job has no such stage.
 --             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it. So it is, for a
 --             moment, where the client is just being paused or resumed.
 -- Locks       client (advisory, shared, try), where the job has one. Its rows are new; the caller holds the job's advisory lock, or
@@ -2726,12 +2747,18 @@ DECLARE
 BEGIN
     SELECT j.job_id, j.job_type, j.status, j.stage, j.priority, j.parameters, j.client_id, j.run_at, j.share_until,
            d.name, d.task_type, d.fan_out, d.fan_out_from, d.fan_out_path, d.condition, d.max_runtime_seconds,
-           (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(j.parameters) AS p WHERE d.task_parameters ? p.key) AS shared,
-           app.caps_of(d.task_type, j.client_id, j.concurrency_key) AS caps
-      INTO STRICT here
+           d.task_parameters, '{}'::jsonb AS shared,
+           CASE WHEN EXISTS (SELECT FROM app.caps) THEN app.caps_of(d.task_type, j.client_id, j.concurrency_key) END AS caps
+      INTO here
       FROM app.jobs AS j
-      JOIN app.job_stages AS d ON d.job_type = j.job_type AND d.version = j.job_type_version AND d.stage = open_stage.stage
+      JOIN app.job_stages AS d ON d.job_type = j.job_type AND d.version = j.job_type_version AND d.stage = open_stage.stage AND d.stage <= j.total_stages
      WHERE j.job_id = open_stage.job_id;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF here.task_parameters <> '[]' THEN
+        here.shared := (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(here.parameters) AS p WHERE here.task_parameters ? p.key);
+    END IF;
     IF open_stage.stage > 1 THEN
         SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = here.job_id AND s.stage = open_stage.stage - 1;
     END IF;
@@ -5651,6 +5678,7 @@ DECLARE
     first_rank bigint;
     low bigint;
     high bigint;
+    goes_on boolean;
     start bigint;
     ids bigint[] := '{}';
     numbers integer[] := '{}';
@@ -5718,10 +5746,10 @@ BEGIN
     ELSIF only_stage IS NULL AND first_stage IS NULL THEN
         is_counted := false;
     ELSE
-        -- Whoever works on a stage goes on behind what he had: what lies below is taken, by him or by others. Unless it is too much: some
-        -- claim may have been rolled back, and its tasks lie there.
-        start := CASE WHEN only_stage = first_stage AND reported[cardinality(reported)] - low <= most_lag
-                      THEN greatest(low, reported[cardinality(reported)]) ELSE low END;
+        -- Whoever works on a stage goes on behind what he had: what lies below is taken, by him or by others. Unless it is so much that
+        -- moving `low` up did not help: some claim may have been rolled back, and its tasks lie there.
+        goes_on := only_stage = first_stage AND reported[cardinality(reported)] BETWEEN low AND low + 2 * most_lag;
+        start := CASE WHEN goes_on THEN reported[cardinality(reported)] ELSE low END;
         common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
         -- Second statement, after the lock: what it sees of `armed` stays so until this transaction ends. Complete; and where the stage
         -- need not be settled first, claim, and write the worker's row.
@@ -5747,6 +5775,9 @@ BEGIN
              WHERE t.ctid = ANY (ARRAY(
                        SELECT o.ctid FROM app.tasks AS o
                         WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > start AND o.task_id <= high
+                              -- Whoever holds a task at this moment left his mark on it, and to pass it by that is a tenth of trying its lock.
+                              -- The mark outlives a rollback: he who comes from `low` does not heed it.
+                              AND (o.xmax = '0' OR NOT goes_on)
                         ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0
                                                     WHEN (SELECT cardinality(g.tasks) FROM gone AS g) >= 0 THEN turn.max_tasks END
                           FOR UPDATE SKIP LOCKED))
@@ -5788,7 +5819,7 @@ BEGIN
                 PERFORM app.rotate_stage(first_stage, this_moment);
             END IF;
             IF is_new THEN
-                PERFORM app.mark_started(ARRAY[first_stage]);
+                PERFORM app.mark_stage_started(first_stage);
             END IF;
             IF NOT is_one_for_all THEN
                 RETURN QUERY SELECT d.* FROM app.describe_tasks(ids, numbers, ARRAY[first_stage], this_moment) AS d;
@@ -5925,6 +5956,8 @@ LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    checked record;
 BEGIN
     IF NOT EXISTS (SELECT FROM app.job_types AS t WHERE t.job_type = validate_job.job_type AND t.is_active) THEN
         PERFORM app.raise_problems('GM422', app.problem(
@@ -5933,8 +5966,25 @@ BEGIN
             'use one of: ' || coalesce((SELECT string_agg(t.job_type, ', ' ORDER BY t.job_type) FROM app.job_types AS t WHERE t.is_active), 'none is deployed')
         ));
     END IF;
-    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || validate_job.job_type)
-       INTO filled, problems USING coalesce(validate_job.parameters, 'null'::jsonb);
+    checked := app.validate_parameters(validate_job.job_type, validate_job.parameters);
+    filled := checked.filled;
+    problems := checked.problems;
+END;
+$$;
+
+-- app.validate_parameters: what the validator of a deployed job type says of these parameters.
+--
+-- Guarantees  filled has every default; problems names everything that is wrong with the parameters, [] if nothing is.
+-- Locks       none.
+-- Errors      42883 there is no such job type: app.validate_job says which there are.
+CREATE OR REPLACE FUNCTION app.validate_parameters(job_type text, parameters jsonb, OUT filled jsonb, OUT problems jsonb)
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('SELECT v.filled, v.problems FROM app.%I($1) AS v', 'validate_' || validate_parameters.job_type)
+       INTO filled, problems USING coalesce(validate_parameters.parameters, 'null'::jsonb);
     problems := coalesce(problems, '[]'::jsonb);
 END;
 $$;

@@ -8,13 +8,13 @@ CREATE OR REPLACE TRIGGER trg_jobs_updated_at BEFORE UPDATE ON app.jobs
 
 CREATE OR REPLACE TRIGGER trg_jobs_status AFTER UPDATE OF status ON app.jobs
     FOR EACH ROW
-    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
-    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
+    WHEN (NEW.status <= OLD.status OR NEW.status > 'completed')
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
 
 CREATE OR REPLACE TRIGGER trg_stages_status AFTER UPDATE OF status ON app.stages
     FOR EACH ROW
-    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
-    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
+    WHEN (NEW.status <= OLD.status OR NEW.status > 'completed')
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
 
 CREATE OR REPLACE TRIGGER trg_tasks_status AFTER UPDATE OF status ON app.tasks
     FOR EACH ROW
@@ -37,5 +37,5 @@ CREATE OR REPLACE TRIGGER trg_retention_updated_at BEFORE UPDATE ON app.retentio
 
 CREATE OR REPLACE TRIGGER trg_archived_jobs_status AFTER UPDATE OF status ON app.archived_jobs
     FOR EACH ROW
-    WHEN (NOT (OLD.status = 'pending' AND NEW.status = 'processing' OR OLD.status = 'processing' AND NEW.status = 'completed'))
-    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
+    WHEN (NEW.status <= OLD.status OR NEW.status > 'completed')
+    EXECUTE FUNCTION app.refuse_transition('status', 'pending>completed_with_errors', 'pending>failed', 'pending>cancelled', 'processing>completed_with_errors', 'processing>failed', 'processing>cancelled', 'failed>processing', 'cancelled>processing', 'completed_with_errors>processing');
