@@ -23,6 +23,8 @@ from psycopg.conninfo import make_conninfo
 from bench.engine import CASES, Figure, measure, measure_fan_out, median, median_cpu, prepare
 from bench.growth import measure_backlog, measure_old_transaction, measure_small_jobs, measure_views
 from bench.h3_grids import measure as measure_h3
+from bench.huge import MEMORY
+from bench.huge import measure as measure_huge
 from bench.idle import measure_idle
 from bench.layers import layer, size
 from bench.peers import best_ratio, measure_peers
@@ -38,6 +40,8 @@ from codegen.connection import resolve_dsn
 DATABASE = "geomill_bench"
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 PARTS = ("turns", "fan-out", "old-transaction", "backlog", "idle", "vectors", "requests", "searches", "rasters", "h3")
+FURTHER = ("huge", "peers")
+"""Only where they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Effort:
     searches: int
     raster_side: int
     raster_items: int
+    huge_side: int
     h3_resolutions: tuple[int, ...]
     h3_side: int
 
@@ -73,6 +78,7 @@ QUICK = Effort(
     searches=100,
     raster_side=2_500,
     raster_items=100,
+    huge_side=16_000,
     h3_resolutions=(3, 4),
     h3_side=2000,
 )
@@ -89,6 +95,7 @@ FULL = Effort(
     searches=1_000,
     raster_side=10_000,
     raster_items=1_000,
+    huge_side=72_000,
     h3_resolutions=(3, 4, 5, 6),
     h3_side=10_000,
 )
@@ -116,7 +123,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run a side: a look, not a figure")
     parser.add_argument("--peers", action="store_true", help="other queues beside it too; installs them below GEOMILL_HOME")
-    parser.add_argument("--only", choices=[*PARTS, "peers"], action="append", help="these parts only")
+    parser.add_argument(
+        "--only",
+        choices=[*PARTS, *FURTHER],
+        action="append",
+        help="these parts only; huge (26 GB of disk, half an hour) and peers are in no other",
+    )
     parser.add_argument("--ten-million", action="store_true", help="with vectors: ten million polygons too (5 GB, minutes)")
     parser.add_argument("--million", action="store_true", help="with requests: a million of them in the books too (minutes)")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
@@ -144,6 +156,7 @@ def main() -> int:
             "requests": lambda: _requests(report, books, effort),
             "searches": lambda: _searches(report, connection, effort),
             "rasters": lambda: _rasters(report, connection, dsn, effort),
+            "huge": lambda: _huge(report, connection, dsn, effort),
             "h3": lambda: _h3(report, connection, dsn, effort),
             "peers": lambda: _peers(report, connection, dsn, effort),
         }
@@ -387,6 +400,30 @@ def _rasters(report: Report, connection: psycopg.Connection[Any], dsn: str, effo
         f"{figure.geomill:.1f}", f"{figure.bare:.1f}",
         f"{figure.each(figure.geomill - figure.bare):.0f} ({figure.geomill / figure.bare:.2f} x)",
         f"{figure.each(figure.geomill_cpu):.1f}, {figure.each(figure.bare_cpu):.1f}, {figure.geomill_cpu / figure.bare_cpu:.2f}",
+    )  # fmt: skip
+
+
+def _huge(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
+    figure = measure_huge(connection, dsn, effort.huge_side)
+    memory = (
+        f"{MEMORY / 2**30:.0f} GB of memory for each, the system's cache of files included" if figure.is_limited else "memory not limited"
+    )
+    report.table(
+        f"A raster of {effort.huge_side:,} x {effort.huge_side:,}, {figure.source / 1e9:.1f} GB in strips, one worker; {memory}",
+        (
+            "request, s",
+            "examine, s",
+            "convert, prove and publish, s",
+            "peak MB of the worker",
+            "read, in sources",
+            "COG, MB",
+            "driver alone",
+        ),
+    )
+    examined, converted = (figure.by_task[name] for name in ("raster_validate_v2", "raster_convert_v2"))
+    report.row(
+        f"{figure.seconds:.0f}", f"{examined:.0f}", f"{converted:.0f}", f"{figure.megabytes:.0f}", f"{figure.read:.1f}",
+        f"{figure.cog / 1e6:.0f}", f"{figure.driver_seconds:.0f} s, {figure.driver_megabytes:.0f} MB",
     )  # fmt: skip
 
 

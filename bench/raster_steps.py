@@ -34,7 +34,7 @@ def main(step: str, source: Path, target: Path) -> tuple[float, float]:
         predictor = {} if "palette" in source.name else {"predictor": "YES"}
         resampling = "MODE" if "palette" in source.name else "AVERAGE"
         settings = {"compress": "DEFLATE", "blocksize": 512, "num_threads": "ALL_CPUS", "overviews": "IGNORE_EXISTING", **predictor}
-        with rasterio.Env(GDAL_CACHEMAX=raster_source.CACHE_MEGABYTES), rasterio.open(source) as dataset:
+        with rasterio.Env(GDAL_CACHEMAX=raster_source.CACHE_BYTES), rasterio.open(source) as dataset:
             rasterio.shutil.copy(dataset, target, driver="COG", overview_resampling=resampling, bigtiff="IF_SAFER", **settings)
     elif step == "rio-cogeo":
         cog_translate(source, target, cog_profiles["deflate"], in_memory=False, quiet=True)

@@ -53,17 +53,17 @@ def has_peer() -> bool:
     return shutil.which("ogr2ogr") is not None
 
 
-def measure(connection: psycopg.Connection[Any], dsn: str, path: Path, *, runs: int, workers: tuple[int, ...] = (1, 2)) -> Figure:
+def measure(connection: psycopg.Connection[Any], dsn: str, path: Path, *, runs: int, numbers: tuple[int, ...] = (1, 2)) -> Figure:
     """One file, each side in turn, as often as `runs` says."""
-    figure = Figure(workers={number: [] for number in workers})
+    figure = Figure(workers={number: [] for number in numbers})
     with client(connection):
         for _ in range(runs):
             if has_peer():
                 figure.bare.append(_ogr2ogr(connection, dsn, path))
-            for number in workers:
-                with _workers(connection, dsn, number) as processes:
+            for number in numbers:
+                with workers(connection, dsn, number) as processes:
                     figure.workers[number].append(_request(connection, path))
-                    figure.memory = max(figure.memory, *(_peak(process) for process in processes))
+                    figure.memory = max(figure.memory, *(peak(process) for process in processes))
     return figure
 
 
@@ -117,7 +117,7 @@ def client(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _workers(connection: psycopg.Connection[Any], dsn: str, number: int) -> Iterator[list[int]]:
+def workers(connection: psycopg.Connection[Any], dsn: str, number: int) -> Iterator[list[int]]:
     """Workers that wait for work; the ids of their processes."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GEOMILL_DSN")}
     alive = connection.execute("SELECT count(*) FROM app.workers WHERE status = 'alive'").fetchall()[0][0]
@@ -138,7 +138,7 @@ def _workers(connection: psycopg.Connection[Any], dsn: str, number: int) -> Iter
             process.wait(timeout=60)
 
 
-def _peak(process: int) -> float:
+def peak(process: int) -> float:
     """The most memory that a process has had, in MB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000

@@ -208,7 +208,7 @@ def _compare(
     bands = list(range(1, min(cog.count, source.count) + 1))
     largest, total, compared = 0.0, 0.0, 0
     try:
-        for window in pixels.windows(cog):
+        for window in pixels.windows(cog, source if comparable else None):
             check()
             written = cog.read(window=window)
             masks = list(validity.of(window, written))

@@ -23,8 +23,12 @@ _MERGED_AT_ONCE = 1 << 13
 Array = NDArray[Any]
 
 
-def windows(dataset: Any) -> Iterator[Window]:
-    """Windows that cover a raster once, row by row, along its own blocks as far as memory allows."""
+def windows(dataset: Any, beside: Any = None) -> Iterator[Window]:
+    """Windows that cover a raster once, row by row, along its own blocks as far as memory allows.
+
+    Where `beside` is read in the same windows, and lies in strips, they are low and wide: all strips of a window are read for it, and
+    GDAL's cache must hold them until the next one.
+    """
     block_height, block_width = dataset.block_shapes[0]
     pixel = dataset.count * np.dtype(dataset.dtypes[0]).itemsize
     most_pixels = max(1, WINDOW_BYTES // pixel)
@@ -32,6 +36,8 @@ def windows(dataset: Any) -> Iterator[Window]:
     if block_width < width:
         # Tiles: as square as they come, so that both the source's and the COG's are read once.
         side = max(_ALIGNMENT, int(math.sqrt(most_pixels)) // _ALIGNMENT * _ALIGNMENT)
+        if beside is not None and beside.block_shapes[0][1] == beside.width:
+            side = max(_ALIGNMENT, most_pixels // block_height)
         width = min(width, _multiple(side, block_width))
     rows = max(1, most_pixels // width)
     height = min(dataset.height, _multiple(rows, _ALIGNMENT if rows >= _ALIGNMENT else block_height if rows >= block_height else 1))

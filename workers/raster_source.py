@@ -52,12 +52,13 @@ _REFUSED_SIGNATURES = {
     b"%PDF": "PDF",
 }
 
-CACHE_MEGABYTES = 256
-"""GDAL's block cache. Its default is a share of the machine's memory, which several workers would each take."""
+CACHE_BYTES = 256 * 1024**2
+"""GDAL's block cache: its default is a share of the machine's memory, which several workers would each take. In bytes, always: where
+GDAL itself takes a small number for megabytes, rasterio does not."""
 
 
 _SETTINGS: dict[str, Any] = {
-    "GDAL_CACHEMAX": CACHE_MEGABYTES,
+    "GDAL_CACHEMAX": CACHE_BYTES,
     "GDAL_NUM_THREADS": "ALL_CPUS",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
     "GDAL_PAM_ENABLED": True,

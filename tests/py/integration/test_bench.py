@@ -82,7 +82,7 @@ def test_a_file_is_measured_and_nothing_of_it_stays(database: Database, monkeypa
     monkeypatch.setenv("GEOMILL_HOME", str(tmp_path))
     path = layer(500)
     with database.connect() as connection:
-        figure = measure_vectors(connection, database.dsn(), path, runs=1, workers=(1,))
+        figure = measure_vectors(connection, database.dsn(), path, runs=1, numbers=(1,))
         assert len(figure.workers[1]) == 1
         assert figure.memory > 0
         read = connection.execute("SELECT result_data #> '{vector,read}' FROM app.jobs WHERE job_type = 'ingest_vector'").fetchall()

@@ -1,22 +1,29 @@
-"""Memory does not grow with the raster: each step works through it in windows, whatever its size and layout."""
+"""Memory does not grow with the raster, nor is it read again and again: each step works through it in windows, whatever its layout."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from rasterio._env import get_gdal_config
 from rasterio.transform import from_origin
 
+from codegen.messages.request import RasterOptions
 from tests.py.support.server import CHECKOUT
+from workers import cog, raster_profile, raster_report, raster_source
 
-SMALL, LARGE = 8_000, 24_000
-"""Sides. Both are more than GDAL's cache holds; the larger has nine times the pixels, 1.1 GB of them."""
+SMALL, MIDDLE, LARGE = 8_000, 20_000, 24_000
+"""Sides. The largest has nine times the pixels of the smallest, 1.1 GB of them."""
+MOST = 600
+"""MB that a step may take; the libraries alone are 190 of them, and GDAL's cache up to 256."""
 STEPS = ("examine", "convert", "prove")
 
 
@@ -39,6 +46,51 @@ def peaks(folder: Path, side: int, **layout: Any) -> dict[str, float]:
         command = [sys.executable, "-m", "bench.raster_steps", step, str(source), str(folder / f"{side}-cog.tif")]
         found[step] = json.loads(subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout)["megabytes"]
     return found
+
+
+def test_a_raster_that_is_larger_than_the_memory_it_takes(tmp_path: Path) -> None:
+    assert MIDDLE**2 * 2 / 1e6 > MOST
+    for step, megabytes in peaks(tmp_path, MIDDLE, tiled=False).items():
+        assert megabytes < MOST, step
+
+
+@contextmanager
+def read(most: float) -> Iterator[None]:
+    """What reads at most so many bytes, from files and caches alike."""
+
+    def so_far() -> int:
+        return next(int(line.split()[1]) for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar"))
+
+    before = so_far()
+    yield
+    assert so_far() - before < most
+
+
+def test_strips_are_not_read_again_for_each_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen tiles lie across a strip; there is room for the strips of a row of tiles, and not for those of three."""
+    monkeypatch.setitem(raster_source._SETTINGS, "GDAL_CACHEMAX", 24 * 1024**2)
+    path, target = tmp_path / "strips.tif", tmp_path / "cog.tif"
+    values = np.arange(8192, dtype="float32") + np.arange(1536, dtype="float32")[:, None]
+    with rasterio.open(
+        path, "w", driver="GTiff", width=8192, height=1536, count=1, dtype="float32", crs="EPSG:32631", tiled=False,
+        transform=from_origin(300_000, 5_000_000, 10, 10),
+    ) as dataset:  # fmt: skip
+        dataset.write(values, 1)
+    size, options = path.stat().st_size, RasterOptions()
+    with raster_source.opened(path, path.name) as raster:
+        with read(2.5 * size):  # its checksum and its pixels
+            report = raster_report.examine(raster, options, None, lambda: None)
+        profile = raster_profile.choose(report, options)
+        with read(3 * size):  # its pixels, and for the overviews its pixels again
+            cog.write(raster, report, options, profile, target)
+        with read(1.5 * size + 2 * target.stat().st_size):
+            cog.verify(raster, report, options, profile, target, lambda: None)
+
+
+def test_the_cache_is_as_large_as_it_says(tmp_path: Path) -> None:
+    """Of what GDAL takes for megabytes, rasterio makes bytes."""
+    with raster_source.opened(sparse(tmp_path / "a.tif", 1024), "a.tif"):
+        assert get_gdal_config("GDAL_CACHEMAX") == 256 * 1024**2
 
 
 @pytest.mark.slow
