@@ -10,6 +10,7 @@ that breaks costs a range, and an object that changes meanwhile is refused. What
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ RANGE_BYTES = 16 * 1024**2
 PART_BYTES = 16 * 1024**2
 RETRIES = 8
 RETRY_SECONDS = 120
+_REFUSED = re.compile(r"Error performing (?:list|bulk delete) request: Error performing \S+ .* status code: (\d{3})")
 
 
 @dataclass(frozen=True)
@@ -150,16 +152,27 @@ def _told(url: str, *, writing: bool = False) -> Iterator[None]:
     whose: Category = "system" if writing else "user"
     try:
         yield
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise _failed(
-            "SOURCE_NOT_READABLE" if not writing else "STORAGE_NOT_WRITABLE", f"{url}: the workers have no right", whose
-        ) from error
     except exceptions.PreconditionError as error:
         raise _failed("SOURCE_CHANGED", f"{url} changed while it was read", "user", retryable=True) from error
-    except FileNotFoundError as error:
-        raise _failed("SOURCE_NOT_FOUND" if not writing else "STORAGE_NOT_WRITABLE", f"{url} is not there", whose) from error
-    except exceptions.BaseError as error:
+    except (exceptions.BaseError, FileNotFoundError) as error:
+        status = _status(error)
+        if status in (401, 403):
+            raise _failed(
+                "SOURCE_NOT_READABLE" if not writing else "STORAGE_NOT_WRITABLE", f"{url}: the workers have no right", whose
+            ) from error
+        if status == 404:
+            raise _failed("SOURCE_NOT_FOUND" if not writing else "STORAGE_NOT_WRITABLE", f"{url} is not there", whose) from error
         raise _failed("STORAGE_UNAVAILABLE", f"{url} cannot be reached", "system", retryable=True) from error
+
+
+def _status(error: Exception) -> int | None:
+    """What the store answered; None where it did not. Of many objects at once the library says it in its message alone."""
+    if isinstance(error, FileNotFoundError):
+        return 404
+    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError):
+        return 403
+    told = _REFUSED.search(str(error))
+    return int(told[1]) if told else None
 
 
 _REMEDIES = {

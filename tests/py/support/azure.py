@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 
-from tests.py.support.s3 import Bucket
+from tests.py.support.s3 import NOBODY, Bucket
 
 PROGRAM = "azurite-blob"
 ACCOUNT = "devstoreaccount1"
@@ -46,6 +46,8 @@ def container(folder: Path) -> Iterator[Bucket]:
                     "AZURE_ENDPOINT": f"http://{address}/{ACCOUNT}",
                     "AZURE_ALLOW_HTTP": "true",
                 },
+                silent={"AZURE_ENDPOINT": f"{NOBODY}/{ACCOUNT}"},
+                stranger={"AZURE_STORAGE_ACCOUNT_KEY": base64.b64encode(b"stranger").decode()},
             )
         finally:
             server.terminate()
