@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import rasters
+from bench import huge, rasters
 from bench.engine import Case, empty_engine, engine_run, fill_engine, fill_floor, floor_run, measure_fan_out, prepare
 from bench.growth import measure_backlog, measure_views
 from bench.layers import layer
@@ -100,4 +100,14 @@ def test_rasters_are_measured_and_nothing_of_them_stays(database: Database, tmp_
     with database.connect() as connection:
         figure = rasters.measure_collection(connection, database.dsn(), items=3, side=64)
         assert (figure.items, figure.geomill > 0, figure.bare > 0) == (3, True, True)
+        assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'geomill_bench_client'").fetchone() == (0,)
+
+
+@pytest.mark.slow
+def test_a_huge_raster_is_measured_and_nothing_of_it_stays(database: Database) -> None:
+    with database.connect() as connection:
+        figure = huge.measure(connection, database.dsn(), 1500)
+        assert figure.source > 1500 * 1500 * 4
+        assert set(figure.by_task) >= {"raster_validate_v2", "raster_convert_v2"}
+        assert min(figure.cog, figure.seconds, figure.megabytes, figure.read, figure.driver_seconds, figure.driver_megabytes) > 0
         assert connection.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'geomill_bench_client'").fetchone() == (0,)
