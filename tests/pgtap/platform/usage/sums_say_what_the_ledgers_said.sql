@@ -1,5 +1,7 @@
 BEGIN;
 SELECT plan(9);
+-- In the middle of an hour: what is asked for in the next one is another row.
+SELECT tests.move_clock(date_trunc('day', app.clock(), 'UTC') + interval '1 day 10 hours 30 minutes' - app.clock());
 SELECT tests.given_client() \gset
 SELECT tests.given_client('other') \gset
 CREATE ROLE boss LOGIN IN ROLE geomill_admin;
