@@ -1,5 +1,6 @@
 BEGIN;
 SELECT plan(6);
+SELECT tests.move_clock(timestamptz '2026-06-01 12:00:30+00' - app.clock());
 SELECT app.schedule_job('a', '* * * * *', 'hello_world', '{"n": 1}');
 SELECT app.schedule_job('b', '* * * * *', 'hello_world', '{"n": 2}');
 SELECT app.schedule_job('c', '* * * * *', 'hello_world', '{"n": 3}', '{"unique_key": "c", "on_conflict": "refuse"}');

@@ -1,5 +1,6 @@
 BEGIN;
 SELECT plan(7);
+SELECT tests.move_clock(timestamptz '2026-06-01 12:00:30+00' - app.clock());
 SELECT is(app.schedule_job('nightly', '30 3 * * *', 'hello_world', '{"n": 1}', time_zone => 'Europe/Berlin'),
     app.next_cron_time('30 3 * * *', app.clock(), 'Europe/Berlin'), 'it says when the first is due');
 SELECT throws_ok($$SELECT app.schedule_job('nightly', '@daily', 'hello_world', '{"n": 2}')$$, 'GM422');
