@@ -36,7 +36,7 @@ class Deployer:
             env=outside_environment() | {"GEOMILL_DSN": self.dsn, "GEOMILL_HOME": os.devnull} | environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
 

@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
 def psql(database: Database, script: str) -> tuple[str, list[str]]:
     """What psql prints, and the SQLSTATEs of what went wrong; each statement is a transaction of its own."""
     command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "VERBOSITY=sqlstate", database.dsn("ddh")]
-    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, timeout=120)
+    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False, timeout=400)
     return done.stdout, re.findall(r"^(?:psql:\S* )?ERROR:\s+(\S+)", done.stderr, re.MULTILINE)
 
 
