@@ -3316,7 +3316,7 @@ GRANT EXECUTE ON FUNCTION app.release_tasks(text, boolean) TO geomill_worker;
 --             against the limit; the attempt number goes on rising. The stage is armed with the number of open tasks, and
 --             stage, job and request are processing again; completed_tasks stays, as the mark of a stage that was. Returns how many
 --             tasks were reopened.
--- Locks       tasks in id order, stage row, job row, request row. The caller holds the job's advisory lock, exclusive.
+-- Locks       tasks in id order, stage row, job row, the stage's place, request row. The caller holds the job's advisory lock, exclusive.
 -- Errors      GM409 another job with the same unique key is open.
 CREATE OR REPLACE FUNCTION app.reopen_tasks(stage_id bigint, task_ids bigint[])
 RETURNS integer
@@ -3350,11 +3350,15 @@ BEGIN
                 'another job with the same unique key is open', 'wait for its end, or cancel it', true));
         END;
         IF stage.caps IS NOT NULL THEN
-            INSERT INTO app.capped_stages AS c (stage_id, caps, rank, low, high)
-            VALUES (stage.stage_id, stage.caps, (extract(epoch FROM app.clock()) * 1000000)::bigint,
-                    (stage.stage_id << 24) - 1, stage.last_task_id)
-            ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = excluded.low;
-            PERFORM app.admit_tasks(stage.caps);
+            -- Parked it stays where it is, for its client is paused.
+            UPDATE app.parked_stages AS p SET low = (stage.stage_id << 24) - 1 WHERE p.stage_id = stage.stage_id;
+            IF NOT FOUND THEN
+                INSERT INTO app.capped_stages AS c (stage_id, caps, rank, low, high)
+                VALUES (stage.stage_id, stage.caps, (extract(epoch FROM app.clock()) * 1000000)::bigint,
+                        (stage.stage_id << 24) - 1, stage.last_task_id)
+                ON CONFLICT ON CONSTRAINT capped_stages_pkey DO UPDATE SET low = excluded.low;
+                PERFORM app.admit_tasks(stage.caps);
+            END IF;
         END IF;
         PERFORM platform.job_reopened((SELECT s.job_id FROM app.stages AS s WHERE s.stage_id = reopen_tasks.stage_id));
         PERFORM pg_notify('geomill_tasks', '');
