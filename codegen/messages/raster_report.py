@@ -144,6 +144,14 @@ class CogReport(Message):
     item_id: str | None = Field(default=None, description="STAC item, where the COG is a member of a collection")
 
 
+class MemberReport(CogReport):
+    """The COG of a member of a collection, made or found again, and what it follows from."""
+
+    fingerprint: str | None = Field(default=None, description="SHA-256 of all that was read of the source; null from a worker of the version before")
+    software: str | None = Field(default=None, description="What made it; null from a worker of the version before")
+    reused_from: str | None = Field(default=None, description="The request whose COG was found again; null where it was made")
+
+
 class Member(Message):
     """One raster of a collection: what a task of collection_convert is about."""
 

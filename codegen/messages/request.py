@@ -140,7 +140,7 @@ class RasterRequestConfig(RasterConfig, Measured, Shared):
     """processing_config of a raster request, whole."""
 
 
-class CollectionRequestConfig(CollectionConfig, Measured):
+class CollectionRequestConfig(CollectionConfig, Measured, Shared):
     """processing_config of a collection request, whole."""
 
 

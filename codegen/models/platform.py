@@ -167,6 +167,33 @@ class ArtefactUse(Table):
     created_at: AwareDatetime = Field(default_factory=now, description="Used since")
 
 
+class MemberUse(Table):
+    """Whose COG a member of a collection shows, in a revision that is published or about to be: its own, or that of an equal member."""
+
+    __table__: ClassVar[TableOptions] = table(
+        schema="platform", name="member_uses", primary_key=("request_id", "revision", "item_id"),
+        indexes=[
+            Index(("client_id", "recipe_hash"), where="released_at IS NULL", name="idx_member_uses_recipe"),
+            Index(("made_by", "made_in", "key"), where="released_at IS NULL", name="idx_member_uses_file"),
+        ],
+        only_these_indexes="looked up by what was asked, and by file; nothing sorts by a timestamp",
+        policies=own_rows(), grants={"geomill_api": ("SELECT",)},
+    )  # fmt: skip
+
+    request_id: Annotated[str, Column(references="platform.requests", on_delete="cascade")] = Field(max_length=32, description="The collection request")
+    revision: int = Field(ge=1, description="Its revision")
+    item_id: str = Field(max_length=800, description="STAC item of the member")
+    client_id: Annotated[str, Column(refers_to="platform.clients")] = Field(max_length=50, description="Its client; a COG is never shared between two")
+    recipe_hash: str = Field(min_length=64, max_length=64, description="SHA-256 of everything that the COG follows from: bytes of the source, kind, options, software")
+    made_by: Annotated[str, Column(refers_to="platform.requests")] = Field(max_length=32, description="The request that made the COG")
+    made_in: int = Field(ge=1, description="In which of its revisions; the file lies below that")
+    key: str = Field(max_length=300, description="The COG's key in the storage")
+    reused_from: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, max_length=32, description="The request whose COG was found; NULL where it was made")
+    report: Json | None = Field(default=None, description="What was reported of the COG; NULL once it is shown no more")
+    released_at: AwareDatetime | None = Field(default=None, description="Shown no more since; a COG that nobody else uses goes")
+    created_at: AwareDatetime = Field(default_factory=now, description="Used since")
+
+
 class GeoTable(Table):
     """A name in schema geo, reserved for the client whose request asked for it first."""
 

@@ -82,11 +82,11 @@ PROCESS_RASTER = JobType(
 
 PROCESS_RASTER_COLLECTION = JobType(
     name="process_raster_collection",
-    description="A collection of rasters into COGs",
+    description="A collection of rasters into COGs, or equal ones found again",
     parameters=ProcessCollectionParameters,
     stages=[
         Stage(name="inspect", task_type="collection_inspect_v2", max_runtime_seconds=3600.0),
-        Stage(name="convert", task_type="collection_convert_v2", fan_out=Each(path="$.members[*]", of="previous"), max_runtime_seconds=14400.0, failure_policy=FailurePolicy.CONTINUE, weight=8.0),
+        Stage(name="convert", task_type="collection_convert_v3", fan_out=Each(path="$.members[*]", of="previous"), max_runtime_seconds=14400.0, failure_policy=FailurePolicy.CONTINUE, weight=8.0),
         Stage(name="gather", task_type="collection_gather", max_attempts=5, max_runtime_seconds=900.0),
     ],
 )  # fmt: skip
@@ -95,21 +95,21 @@ CREATE_MOSAIC_JSON = JobType(
     name="create_mosaic_json",
     description="A MosaicJSON document over the COGs of a collection, then its items and itself into the catalogue, all at once",
     parameters=PublishCollectionParameters,
-    stages=[Stage(name="publish", task_type="collection_publish", fan_out=Single(), max_attempts=5, max_runtime_seconds=1800.0)],
+    stages=[Stage(name="publish", task_type="collection_publish_v2", fan_out=Single(), max_attempts=5, max_runtime_seconds=1800.0)],
 )
 
 DISCARD_ARTEFACTS = JobType(
     name="discard_artefacts",
     description="Removes staging tables and files that a failed, cancelled or superseded revision left behind",
     parameters=DiscardParameters,
-    stages=[Stage(name="discard", task_type="discard_v2", max_attempts=10, max_runtime_seconds=900.0)],
+    stages=[Stage(name="discard", task_type="discard_v3", max_attempts=10, max_runtime_seconds=900.0)],
 )
 
 DISCARD_SUPERSEDED = JobType(
     name="discard_superseded",
     description="Removes files of a collection's earlier revisions that none of its items shows any more",
     parameters=SupersededParameters,
-    stages=[Stage(name="discard", task_type="discard_superseded", max_attempts=10, max_runtime_seconds=900.0)],
+    stages=[Stage(name="discard", task_type="discard_superseded_v2", max_attempts=10, max_runtime_seconds=900.0)],
 )
 
 CHECK_CONSISTENCY = JobType(
@@ -121,7 +121,7 @@ CHECK_CONSISTENCY = JobType(
 
 _UNPUBLISH_STAGES = [
     Stage(name="withdraw", task_type="unpublish_withdraw", max_attempts=10, max_runtime_seconds=900.0),
-    Stage(name="remove_files", task_type="unpublish_files_v2", max_attempts=10, max_runtime_seconds=900.0),
+    Stage(name="remove_files", task_type="unpublish_files_v3", max_attempts=10, max_runtime_seconds=900.0),
 ]
 
 UNPUBLISH_VECTOR = JobType(

@@ -200,6 +200,40 @@ COMMENT ON COLUMN platform.artefact_uses.made_in IS 'In which of its revisions; 
 COMMENT ON COLUMN platform.artefact_uses.released_at IS 'Shown no more since; what nobody else uses goes';
 COMMENT ON COLUMN platform.artefact_uses.created_at IS 'Used since';
 
+CREATE TABLE platform.member_uses (
+    request_id varchar(32) NOT NULL,
+    revision integer NOT NULL,
+    item_id varchar(800) NOT NULL,
+    client_id varchar(50) NOT NULL,
+    recipe_hash varchar(64) NOT NULL,
+    made_by varchar(32) NOT NULL,
+    made_in integer NOT NULL,
+    key varchar(300) NOT NULL,
+    reused_from varchar(32),
+    report jsonb,
+    released_at timestamptz,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT member_uses_pkey PRIMARY KEY (request_id, revision, item_id),
+    CONSTRAINT member_uses_revision_check CHECK (revision >= 1),
+    CONSTRAINT member_uses_recipe_hash_length_check CHECK (char_length(recipe_hash) >= 64),
+    CONSTRAINT member_uses_made_in_check CHECK (made_in >= 1),
+    CONSTRAINT member_uses_report_check CHECK (jsonb_typeof(report) = 'object')
+);
+
+COMMENT ON TABLE platform.member_uses IS 'Whose COG a member of a collection shows, in a revision that is published or about to be: its own, or that of an equal member.';
+COMMENT ON COLUMN platform.member_uses.request_id IS 'The collection request';
+COMMENT ON COLUMN platform.member_uses.revision IS 'Its revision';
+COMMENT ON COLUMN platform.member_uses.item_id IS 'STAC item of the member';
+COMMENT ON COLUMN platform.member_uses.client_id IS 'Its client; a COG is never shared between two';
+COMMENT ON COLUMN platform.member_uses.recipe_hash IS 'SHA-256 of everything that the COG follows from: bytes of the source, kind, options, software';
+COMMENT ON COLUMN platform.member_uses.made_by IS 'The request that made the COG';
+COMMENT ON COLUMN platform.member_uses.made_in IS 'In which of its revisions; the file lies below that';
+COMMENT ON COLUMN platform.member_uses.key IS 'The COG''s key in the storage';
+COMMENT ON COLUMN platform.member_uses.reused_from IS 'The request whose COG was found; NULL where it was made';
+COMMENT ON COLUMN platform.member_uses.report IS 'What was reported of the COG; NULL once it is shown no more';
+COMMENT ON COLUMN platform.member_uses.released_at IS 'Shown no more since; a COG that nobody else uses goes';
+COMMENT ON COLUMN platform.member_uses.created_at IS 'Used since';
+
 CREATE TABLE platform.geo_tables (
     table_name varchar(63) NOT NULL,
     client_id varchar(50) NOT NULL,
@@ -546,6 +580,7 @@ ALTER TABLE platform.source_roots ADD CONSTRAINT source_roots_client_id_fkey FOR
 ALTER TABLE platform.requests ADD CONSTRAINT requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE RESTRICT;
 ALTER TABLE platform.request_jobs ADD CONSTRAINT request_jobs_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
 ALTER TABLE platform.artefact_uses ADD CONSTRAINT artefact_uses_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
+ALTER TABLE platform.member_uses ADD CONSTRAINT member_uses_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;
 ALTER TABLE platform.geo_tables ADD CONSTRAINT geo_tables_client_id_fkey FOREIGN KEY (client_id) REFERENCES platform.clients (client_id) ON DELETE RESTRICT;
 ALTER TABLE platform.geo_tables ADD CONSTRAINT geo_tables_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE RESTRICT;
 ALTER TABLE platform.rejects ADD CONSTRAINT rejects_request_id_fkey FOREIGN KEY (request_id) REFERENCES platform.requests (request_id) ON DELETE CASCADE;

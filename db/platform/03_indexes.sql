@@ -15,6 +15,8 @@ CREATE INDEX idx_request_jobs_job_id ON platform.request_jobs (job_id);
 CREATE INDEX idx_request_jobs_created_at ON platform.request_jobs (created_at);
 CREATE INDEX idx_artefact_uses_client_id_recipe_hash ON platform.artefact_uses (client_id, recipe_hash);
 CREATE INDEX idx_artefact_uses_made_by_made_in ON platform.artefact_uses (made_by, made_in);
+CREATE INDEX idx_member_uses_recipe ON platform.member_uses (client_id, recipe_hash) WHERE released_at IS NULL;
+CREATE INDEX idx_member_uses_file ON platform.member_uses (made_by, made_in, key) WHERE released_at IS NULL;
 CREATE INDEX idx_geo_tables_client_id ON platform.geo_tables (client_id);
 CREATE INDEX idx_geo_tables_request_id ON platform.geo_tables (request_id);
 CREATE INDEX idx_geo_tables_created_at ON platform.geo_tables (created_at);

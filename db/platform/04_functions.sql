@@ -286,7 +286,9 @@ AS $$
     )
     SELECT b.request_id FROM busy AS b
      UNION
-    SELECT u.made_by FROM busy AS b JOIN platform.artefact_uses AS u ON u.request_id = b.request_id AND u.released_at IS NULL;
+    SELECT u.made_by FROM busy AS b JOIN platform.artefact_uses AS u ON u.request_id = b.request_id AND u.released_at IS NULL
+     UNION
+    SELECT m.made_by FROM busy AS b JOIN platform.member_uses AS m ON m.request_id = b.request_id AND m.released_at IS NULL;
 $$;
 GRANT EXECUTE ON FUNCTION platform.busy_requests() TO geomill_worker;
 
@@ -1004,6 +1006,9 @@ BEGIN
        SET status = end_request.status,
            status_message = CASE WHEN succeeded THEN replace(end_request.status::text, '_', ' ')
                                       || coalesce(', with what request ' || (result.metadata ->> 'reused_from') || ' made of the same source', '')
+                                      || CASE WHEN result.metadata ? 'reused'
+                                              THEN format(', %s of %s members with what was made of the same source before',
+                                                          result.metadata #>> '{reused,members}', result.metadata #>> '{reused,of}') ELSE '' END
                                  ELSE coalesce(end_request.error ->> 'message', end_request.status::text) END,
            error = end_request.error,
            -- A status may have shown more than it could keep, while this row was locked.
@@ -1104,6 +1109,43 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT left(lower(substring(callback_url FROM '^[a-z]+://([^/?#]+)')), 300);
 $$;
+
+-- platform.equal_members: COGs that the client of a running task shows in its collections, of the same bytes with the same options.
+--
+-- As platform.equal_requests, for one member of a collection. report is what was reported of the COG. A COG that its request made
+-- comes before one that it found; else the newest first.
+--
+-- Guarantees  None where the request asks to be processed (reprocess), or already shows something: an overwrite makes COGs of its own.
+--             Never another client's. What it names may be gone a moment later: platform.use_member decides.
+-- Locks       none.
+-- Errors      GM409 stale attempt.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.equal_members(task_id bigint, attempt integer, fingerprint text, software text)
+RETURNS TABLE (request_id text, report jsonb)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request CONSTANT platform.requests := platform.asking_request(equal_members.task_id, equal_members.attempt);
+BEGIN
+    IF request.request_id IS NULL OR request.published_revision > coalesce(request.unpublish_revision, 0)
+       OR request.processing_config -> 'reprocess' = 'true' THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT u.request_id::text, u.report
+      FROM platform.member_uses AS u
+      JOIN platform.requests AS r ON r.request_id = u.request_id
+     WHERE u.client_id = request.client_id AND u.recipe_hash = platform.recipe_hash(request, equal_members.fingerprint, equal_members.software)
+       -- Of a collection that grew, an earlier revision's members are shown, too, until they are released.
+       AND u.released_at IS NULL AND u.revision <= r.published_revision AND u.revision > coalesce(r.unpublish_revision, 0)
+     ORDER BY u.reused_from IS NULL DESC, u.created_at DESC, u.request_id, u.item_id
+     LIMIT 5;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.equal_members(bigint, integer, text, text) TO geomill_worker;
 
 -- platform.equal_requests: what the client of a running task has published of the same bytes with the same options.
 --
@@ -1213,7 +1255,8 @@ $$;
 --
 -- id is a request's, or a job's: the etl_job_id of a row of a geo table, the geomill:job_id of a STAC item. source is that of the
 -- current revision; revisions are all that ended in the last 90 days, with the checksum that each has read. reused_from is the
--- request whose artefacts it shows, reused_by are those that show its own, or the same as it.
+-- request whose artefacts it shows; of a collection reused has how many members show what other requests made, and which these
+-- are. reused_by are those that show its own, or the same as it.
 --
 -- Guarantees  Another client's id and one that does not exist are the same.
 -- Locks       none.
@@ -1240,11 +1283,21 @@ BEGIN
         'job', CASE WHEN of_job.job_id IS NOT NULL THEN jsonb_build_object('job_id', of_job.job_id, 'job_type', of_job.job_type, 'revision', of_job.revision) END,
         'source', jsonb_build_object('source_path', request.source_path, 'checksum', request.source_checksum),
         'reused_from', request.processing_metadata -> 'reused_from',
-        'reused_by', (SELECT coalesce(jsonb_agg(DISTINCT o.request_id), '[]')
-                        FROM platform.artefact_uses AS u
-                        JOIN platform.artefact_uses AS o ON o.made_by = u.made_by AND o.made_in = u.made_in AND o.released_at IS NULL
-                       WHERE u.client_id = client.client_id AND u.request_id = request.request_id AND u.revision = request.published_revision
-                         AND o.client_id = client.client_id AND o.request_id <> request.request_id),
+        -- Of a collection that grew, members of earlier revisions are shown, too.
+        'reused', (SELECT jsonb_build_object('members', count(*), 'from', jsonb_agg(DISTINCT m.reused_from))
+                     FROM platform.member_uses AS m
+                    WHERE m.client_id = client.client_id AND m.request_id = request.request_id AND m.revision <= request.published_revision
+                      AND m.released_at IS NULL AND m.reused_from IS NOT NULL HAVING count(*) > 0),
+        'reused_by', (SELECT coalesce(jsonb_agg(b.request_id ORDER BY b.request_id), '[]')
+                        FROM (SELECT o.request_id FROM platform.artefact_uses AS u
+                                JOIN platform.artefact_uses AS o ON o.made_by = u.made_by AND o.made_in = u.made_in AND o.released_at IS NULL
+                               WHERE u.client_id = client.client_id AND u.request_id = request.request_id AND u.revision = request.published_revision
+                                 AND o.client_id = client.client_id AND o.request_id <> request.request_id
+                               UNION
+                              SELECT o.request_id FROM platform.member_uses AS m
+                                JOIN platform.member_uses AS o ON o.made_by = m.made_by AND o.made_in = m.made_in AND o.key = m.key AND o.released_at IS NULL
+                               WHERE m.client_id = client.client_id AND m.request_id = request.request_id AND m.revision <= request.published_revision
+                                 AND m.released_at IS NULL AND o.client_id = client.client_id AND o.request_id <> request.request_id) AS b),
         'processing_config', request.processing_config,
         'jobs', (SELECT coalesce(jsonb_agg(jsonb_build_object('revision', j.revision, 'sequence', j.sequence, 'job_type', j.job_type, 'job_id', j.job_id) ORDER BY j.revision, j.sequence), '[]')
                    FROM platform.request_jobs AS j WHERE j.request_id = request.request_id),
@@ -2418,8 +2471,8 @@ GRANT EXECUTE ON FUNCTION platform.present_hash(platform.requests) TO geomill_ap
 
 -- platform.recipe_hash: the SHA-256 of everything that a request's artefacts follow from.
 --
--- Of processing_config only that is left out which names the result or says when it is made: a key that a later version
--- brings counts, until it is listed here.
+-- Of processing_config only that is left out which names the result or says when it is made, and of a collection what says how
+-- its members stand together: a key that a later version brings counts, until it is listed here.
 --
 -- Guarantees  Defaults that were written out and defaults that were left out hash equally (processing_config is filled).
 -- Locks       none.
@@ -2432,7 +2485,8 @@ AS $$
     SELECT app.sha256_hex(app.canonical_json(jsonb_build_array(
         request.request_type::text, fingerprint, software,
         request.processing_config - ARRAY['overwrite', 'previous_version_id', 'priority', 'on_busy', 'reprocess', 'h3', 'title', 'description',
-                                          'license', 'keywords', 'datetime', 'stac_collection', 'table_name'])));
+                                          'license', 'keywords', 'datetime', 'stac_collection', 'table_name']
+        - CASE WHEN request.request_type = 'collection'::platform.request_type THEN ARRAY['homogeneity', 'on_item_error', 'mode'] ELSE '{}' END)));
 $$;
 
 -- platform.record_call: one row of app.api_requests for a call of the public API.
@@ -2781,30 +2835,66 @@ $$;
 
 -- platform.release_artefacts: revisions of a request let go of their artefacts; returns those that nobody uses any more.
 --
--- What is returned is the worker's to remove: files below client/request/r<revision>/.
+-- For workers of the version before, who remove files below client/request/r<revision>/ as a whole: others call
+-- platform.release_artefacts_v2.
 --
--- Guarantees  What another revision shows, or is about to show, is not returned, and what is returned nobody can come to use.
---             Repeatable: another call returns the same, for a worker that died before it had removed them.
+-- Guarantees  As platform.release_artefacts_v2. Of what another request shows a part of, nothing is returned.
 -- Locks       artefacts of the client (advisory, to the transaction's end).
 -- Errors      25001 not READ COMMITTED.
 -- SECURITY DEFINER: the worker has no right on any table of platform.
 CREATE OR REPLACE FUNCTION platform.release_artefacts(request_id text, first_revision integer, last_revision integer)
 RETURNS TABLE (made_by text, made_in integer)
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.made_by, r.made_in FROM platform.release_artefacts_v2(release_artefacts.request_id, first_revision, last_revision) AS r
+     WHERE r.gone IS NULL AND r.kept = '{}';
+$$;
+GRANT EXECUTE ON FUNCTION platform.release_artefacts(text, integer, integer) TO geomill_worker;
+
+-- platform.release_artefacts_v2: revisions of a request let go of their artefacts; returns what nobody uses any more.
+--
+-- What is returned is the worker's to remove. A row for each revision that made some: of one that has been let go of as a whole all
+-- files below client/request/r<revision>/ go (gone is NULL), but those in kept; of another's the files in gone. Both are keys.
+-- shown: keys that items of these revisions go on showing, of a collection that grew; they are not let go of.
+--
+-- Guarantees  What another revision shows, or is about to show, goes nowhere, and what goes nobody can come to use.
+--             Repeatable: another call returns the same, for a worker that died before it had removed them.
+-- Locks       artefacts of the client (advisory, to the transaction's end).
+-- Errors      25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of platform.
+CREATE OR REPLACE FUNCTION platform.release_artefacts_v2(request_id text, first_revision integer, last_revision integer, shown text[] DEFAULT '{}')
+RETURNS TABLE (made_by text, made_in integer, gone text[], kept text[])
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM app.require_read_committed();
-    PERFORM pg_advisory_xact_lock(71110, hashtext(r.client_id)) FROM platform.requests AS r WHERE r.request_id = release_artefacts.request_id;
+    PERFORM pg_advisory_xact_lock(71110, hashtext(r.client_id)) FROM platform.requests AS r WHERE r.request_id = release_artefacts_v2.request_id;
     UPDATE platform.artefact_uses AS u SET released_at = app.clock()
-     WHERE u.request_id = release_artefacts.request_id AND u.revision BETWEEN first_revision AND last_revision AND u.released_at IS NULL;
+     WHERE u.request_id = release_artefacts_v2.request_id AND u.revision BETWEEN first_revision AND last_revision AND u.released_at IS NULL;
+    UPDATE platform.member_uses AS m SET released_at = app.clock(), report = NULL
+     WHERE m.request_id = release_artefacts_v2.request_id AND m.revision BETWEEN first_revision AND last_revision AND m.released_at IS NULL
+       AND NOT EXISTS (SELECT FROM unnest(shown) AS s (key) WHERE s.key = m.key);
     RETURN QUERY
-    SELECT a.made_by, a.made_in FROM platform.artefact_users(release_artefacts.request_id, first_revision, last_revision) AS a
-     WHERE a.used_by = '{}';
+    SELECT a.made_by, a.made_in, NULL::text[],
+           ARRAY(SELECT DISTINCT m.key::text FROM platform.member_uses AS m
+                  WHERE m.made_by = a.made_by AND m.made_in = a.made_in AND m.released_at IS NULL ORDER BY 1)
+      FROM platform.artefact_users(release_artefacts_v2.request_id, first_revision, last_revision) AS a
+     WHERE a.used_by = '{}'
+     UNION ALL
+    SELECT m.made_by::text, m.made_in, array_agg(DISTINCT m.key::text ORDER BY m.key::text), '{}'
+      FROM platform.member_uses AS m
+     WHERE m.request_id = release_artefacts_v2.request_id AND m.revision BETWEEN first_revision AND last_revision
+       AND NOT (m.made_by = m.request_id AND m.made_in BETWEEN first_revision AND last_revision)
+       AND NOT EXISTS (SELECT FROM platform.member_uses AS o
+                        WHERE o.made_by = m.made_by AND o.made_in = m.made_in AND o.key = m.key AND o.released_at IS NULL)
+     GROUP BY m.made_by, m.made_in;
 END;
 $$;
-GRANT EXECUTE ON FUNCTION platform.release_artefacts(text, integer, integer) TO geomill_worker;
+GRANT EXECUTE ON FUNCTION platform.release_artefacts_v2(text, integer, integer, text[]) TO geomill_worker;
 
 -- platform.reported_source: what workers reported of the source of a request: its size, and the SHA-256 of one that is a file.
 --
@@ -3591,6 +3681,49 @@ AS $$
 $$;
 GRANT EXECUTE ON FUNCTION platform.sharers(text, text, text) TO geomill_api;
 
+-- platform.show_members: the members of a collection are about to be shown: note those that were made, see to it that the others are held.
+--
+-- members: item_id and key of each, with reused_from where its COG was found (platform.use_member has noted it), else with fingerprint,
+-- software and report. One without a fingerprint is noted nowhere, and found by nobody.
+--
+-- Guarantees  False, and nothing is noted, where one that was found is not held any more: the revision had ended, and an operator took
+--             up its job again. True holds to the end of the transaction.
+-- Locks       artefacts of the client (advisory, to the transaction's end): after the catalogue, before a job's.
+-- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.show_members(task_id bigint, attempt integer, members jsonb)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+BEGIN
+    PERFORM app.require_read_committed();
+    request := platform.asking_request(show_members.task_id, show_members.attempt);
+    PERFORM pg_advisory_xact_lock(71110, hashtext(request.client_id)) WHERE request.request_id IS NOT NULL;
+    IF EXISTS (SELECT FROM jsonb_to_recordset(members) AS m (item_id text, key text, reused_from text)
+                WHERE m.reused_from IS NOT NULL
+                  AND NOT EXISTS (SELECT FROM platform.member_uses AS u
+                                   WHERE u.request_id = request.request_id AND u.revision = request.revision AND u.item_id = m.item_id
+                                     AND u.key = m.key AND u.released_at IS NULL)) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO platform.member_uses AS u (request_id, revision, item_id, client_id, recipe_hash, made_by, made_in, key, report)
+    SELECT request.request_id, request.revision, m.item_id, request.client_id, platform.recipe_hash(request, m.fingerprint, m.software),
+           request.request_id, request.revision, m.key, m.report
+      FROM jsonb_to_recordset(members) AS m (item_id text, key text, reused_from text, fingerprint text, software text, report jsonb)
+     WHERE request.request_id IS NOT NULL AND m.reused_from IS NULL AND m.fingerprint IS NOT NULL
+    -- An operator has taken up the job again.
+    ON CONFLICT ON CONSTRAINT member_uses_pkey
+    DO UPDATE SET recipe_hash = excluded.recipe_hash, made_by = excluded.made_by, made_in = excluded.made_in, key = excluded.key,
+                  reused_from = NULL, report = excluded.report, released_at = NULL;
+    RETURN true;
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.show_members(bigint, integer, jsonb) TO geomill_worker;
+
 -- platform.shown_files: every file that readers are told of: assets of items, and what endpoints name besides.
 --
 -- Of items those that are kept and those of the catalogue. The size is known where the item says it.
@@ -4200,6 +4333,8 @@ BEGIN
                     WHERE v.vector ? 'read' HAVING count(*) > 0),
         'inspection', request.processing_metadata -> 'inspection',
         'reused_from', request.processing_metadata -> 'reused_from',
+        -- Of a collection: members, of, from.
+        'reused', request.processing_metadata -> 'reused',
         'endpoints', request.endpoints, 'stac_metadata', request.stac_metadata, 'error', request.error, 'warnings', request.warnings,
         'outlook', CASE WHEN is_open THEN platform.request_outlook(request) END,
         'elapsed_seconds', round(extract(epoch FROM coalesce(request.completed_at, app.clock()) - request.started_at), 3),
@@ -4652,7 +4787,7 @@ $$;
 --   dry_run            whether this call only says
 --   table              geo.<name>, or null; of a request with a table for each layer the first
 --   tables             all of them
---   files              storage_prefix (null: none), hrefs: none where another request shows them, too
+--   files              storage_prefix (null: none), hrefs: none that another request shows, too
 --   stac_items         paths, as in endpoints
 --   stac_collection    path of the collection that goes with them; null where that is shared
 --   statistics         measurements (h3) that go with it: dataset_id, grid_id, version, resolution, revision, cells (null: not complete), is_current
@@ -4693,8 +4828,19 @@ AS $$
          CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE jsonb_build_array(e.value) END)
                             WITH ORDINALITY AS h (href, position)
          WHERE e.key IN ('cog', 'mosaic', 'data', 'rejects')
+    ), member AS (
+        -- Of a collection each file is asked for; its key is the end of its URL.
+        SELECT h.href, h.key, h.position, array_agg(o.request_id::text) AS used_by
+          FROM request AS r
+          JOIN platform.member_uses AS m ON m.request_id = r.request_id AND m.revision <= r.revision
+          JOIN platform.member_uses AS o ON o.made_by = m.made_by AND o.made_in = m.made_in AND o.key = m.key
+                                              AND o.released_at IS NULL AND o.request_id <> r.request_id
+          JOIN shown_hrefs AS h ON substring(h.href #>> '{}' FROM '[^/]+/[^/]+/[^/]+/[^/]+$') = m.key
+         GROUP BY h.href, h.key, h.position
     ), hrefs AS (
         SELECT h.href, h.key, h.position FROM shown_hrefs AS h WHERE NOT EXISTS (SELECT FROM made AS m WHERE m.used_by <> '{}')
+        EXCEPT
+        SELECT m.href, m.key, m.position FROM member AS m
     ), items AS (
         SELECT format('/collections/%s/items/%s', f.collection, i.id) AS path
           FROM request AS r
@@ -4724,6 +4870,11 @@ AS $$
                                 format('its files stay (%s), for other requests show them, too: %s', f.files, array_to_string(m.used_by, ', ')),
                                 'unpublish these too, if they are to go')), '[]')
                           FROM made AS m CROSS JOIN (SELECT count(*) AS files FROM shown_hrefs) AS f WHERE m.used_by <> '{}' AND f.files > 0)
+                    || (SELECT coalesce(jsonb_agg(platform.warning('FILES_KEPT',
+                                format('%s of its files stay, for other requests show them, too: %s', s.files, array_to_string(s.used_by, ', ')),
+                                'unpublish these too, if they are to go')), '[]')
+                          FROM (SELECT count(DISTINCT m.href) AS files, array_agg(DISTINCT u.id ORDER BY u.id) AS used_by
+                                  FROM member AS m CROSS JOIN unnest(m.used_by) AS u (id) HAVING count(*) > 0) AS s)
                     || (SELECT coalesce(jsonb_agg(platform.warning('TABLE_KEPT',
                                 format('the rows stay for %s, which show them, too', array_to_string(m.used_by, ', ')),
                                 'unpublish these too, if they are to go')), '[]')
@@ -4940,6 +5091,50 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.use_artefacts(bigint, integer, text, text, text) TO geomill_worker;
+
+-- platform.use_member: note that an item of the request of a running task shows a COG that from_request shows, too.
+--
+-- As platform.use_artefacts, for one member of a collection. What is made is noted by platform.show_members, once it is shown.
+--
+-- Guarantees  False, and nothing is noted, where from_request shows no such COG of this recipe any more. Noted, it stays until
+--             platform.release_artefacts_v2 has let go of the last use, whatever becomes of from_request.
+-- Locks       artefacts of the client (advisory, to the transaction's end): after the catalogue, before a job's.
+-- Errors      GM409 stale attempt · 25001 not READ COMMITTED.
+-- SECURITY DEFINER: the worker has no right on any table of app or platform.
+CREATE OR REPLACE FUNCTION platform.use_member(
+    task_id bigint, attempt integer, item_id text, key text, fingerprint text, software text, from_request text
+)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests;
+    noted boolean;
+BEGIN
+    PERFORM app.require_read_committed();
+    request := platform.asking_request(use_member.task_id, use_member.attempt);
+    IF request.request_id IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_advisory_xact_lock(71110, hashtext(request.client_id));
+    INSERT INTO platform.member_uses AS m (request_id, revision, item_id, client_id, recipe_hash, made_by, made_in, key, reused_from, report)
+    SELECT request.request_id, request.revision, use_member.item_id, request.client_id, u.recipe_hash, u.made_by, u.made_in, u.key, u.request_id, u.report
+      FROM platform.member_uses AS u
+      JOIN platform.requests AS r ON r.request_id = u.request_id AND r.published_revision >= u.revision
+     WHERE u.request_id = from_request AND u.client_id = request.client_id AND u.key = use_member.key AND u.released_at IS NULL
+       AND u.recipe_hash = platform.recipe_hash(request, use_member.fingerprint, use_member.software)
+     LIMIT 1
+    -- An operator has taken up the task again.
+    ON CONFLICT ON CONSTRAINT member_uses_pkey
+    DO UPDATE SET recipe_hash = excluded.recipe_hash, made_by = excluded.made_by, made_in = excluded.made_in, key = excluded.key,
+                  reused_from = excluded.reused_from, report = excluded.report, released_at = NULL
+    RETURNING true INTO noted;
+    RETURN coalesce(noted, false);
+END;
+$$;
+GRANT EXECUTE ON FUNCTION platform.use_member(bigint, integer, text, text, text, text, text) TO geomill_worker;
 
 -- platform.warning: something the client should know that stands in nobody's way.
 --

@@ -906,6 +906,11 @@ AS $$
  "additionalProperties": false,
  "description": "processing_config of a collection request, whole.",
  "properties": {
+  "reprocess": {
+   "default": false,
+   "description": "Process the source, even where an earlier request of the same bytes and options has been published",
+   "type": "boolean"
+  },
   "h3": {
    "anyOf": [
     {

@@ -31,6 +31,12 @@ ALTER TABLE platform.artefact_uses FORCE ROW LEVEL SECURITY;
 CREATE POLICY engine ON platform.artefact_uses FOR ALL TO geomill_owner USING (true);
 CREATE POLICY own_rows ON platform.artefact_uses FOR ALL TO geomill_api USING (client_id = platform.current_client());
 
+ALTER TABLE platform.member_uses ENABLE ROW LEVEL SECURITY;
+ALTER TABLE platform.member_uses FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY engine ON platform.member_uses FOR ALL TO geomill_owner USING (true);
+CREATE POLICY own_rows ON platform.member_uses FOR ALL TO geomill_api USING (client_id = platform.current_client());
+
 ALTER TABLE platform.geo_tables ENABLE ROW LEVEL SECURITY;
 ALTER TABLE platform.geo_tables FORCE ROW LEVEL SECURITY;
 

@@ -9,6 +9,7 @@ GRANT SELECT, INSERT, UPDATE ON TABLE platform.requests TO geomill_api;
 GRANT SELECT ON TABLE platform.requests TO geomill_admin;
 GRANT SELECT, INSERT ON TABLE platform.request_jobs TO geomill_api;
 GRANT SELECT ON TABLE platform.artefact_uses TO geomill_api;
+GRANT SELECT ON TABLE platform.member_uses TO geomill_api;
 GRANT SELECT, INSERT ON TABLE platform.geo_tables TO geomill_api;
 GRANT SELECT ON TABLE platform.rejects TO geomill_api;
 GRANT SELECT ON TABLE platform.key_events TO geomill_admin;

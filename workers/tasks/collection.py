@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,14 +12,15 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from codegen.messages.raster import ProcessCollectionParameters
-from codegen.messages.raster_report import Member, Warned
-from workers import members, raster_report, raster_source, stac
+from codegen.messages.raster_report import CogReport, Member, MemberReport, Warned
+from workers import artefacts, members, raster_report, raster_source, stac
 from workers.connections import short_connection
 from workers.context import Completed, Task
 from workers.errors import TaskError
 from workers.raster_kind import Guess
+from workers.raster_source import Raster
 from workers.registry import handles
-from workers.tasks.raster import make
+from workers.tasks.raster import found_again, make
 
 INSPECT_STAGE, CONVERT_STAGE = 1, 2
 _NAMED = 10
@@ -80,19 +82,61 @@ def _kept(wanted: ProcessCollectionParameters) -> list[members.Likeness]:
     return [members.likeness_of(item) for (item,) in rows]
 
 
+@handles("collection_convert_v3", ProcessCollectionParameters)
+def find_or_convert(task: Task[ProcessCollectionParameters]) -> dict[str, Any] | Completed:
+    """Make the COG of one member; where an equal member of another collection is published, its COG will do."""
+    member = Member.model_validate(task.item)
+    with _opened(task, member) as raster:
+        told, checksum = raster_report.fingerprint(raster, task.check)
+        # The kind may have been decided by the other members.
+        fingerprint, software = f"{told} {member.kind}", raster_report.software()
+        if reused := _reuse(task, member, fingerprint, software, raster.name):
+            return reused
+        made = _converted(task, member, raster)
+        if made.source.checksum != checksum:
+            raise raster_source.changed(raster.name)
+        return MemberReport(**dict(made), fingerprint=fingerprint, software=software).model_dump()
+
+
 @handles("collection_convert_v2", ProcessCollectionParameters)
 @handles("collection_convert", ProcessCollectionParameters)  # of a job that was submitted to the version before
 def convert(task: Task[ProcessCollectionParameters]) -> dict[str, Any]:
-    """Examine one member and make its COG."""
-    wanted = task.parameters
+    """As `find_or_convert`, but finding none, and telling nobody how to find it: workers of the version before read the result."""
     member = Member.model_validate(task.item)
-    kind = None if member.kind is None or member.kind_reason is None else Guess(member.kind, member.kind_reason)
+    with _opened(task, member) as raster:
+        return _converted(task, member, raster).model_dump()
+
+
+@contextmanager
+def _opened(task: Task[ProcessCollectionParameters], member: Member) -> Iterator[Raster]:
     with (
-        task.storage.open_source(member.source_path, wanted.source_roots, check=task.check) as source,
+        task.storage.open_source(member.source_path, task.parameters.source_roots, check=task.check) as source,
         raster_source.opened(raster_source.find(source, member.source_path), source.name) as raster,
     ):
-        report = raster_report.examine(raster, wanted, wanted.source_crs, task.check, kind)
-        return make(task, raster, report, wanted, member.name, member.item_id).model_dump()
+        yield raster
+
+
+def _converted(task: Task[ProcessCollectionParameters], member: Member, raster: Raster) -> CogReport:
+    """Examine a member and make its COG."""
+    wanted = task.parameters
+    kind = None if member.kind is None or member.kind_reason is None else Guess(member.kind, member.kind_reason)
+    report = raster_report.examine(raster, wanted, wanted.source_crs, task.check, kind)
+    return make(task, raster, report, wanted, member.name, member.item_id)
+
+
+def _reuse(task: Task[ProcessCollectionParameters], member: Member, fingerprint: str, software: str, name: str) -> Completed | None:
+    """Complete with the COG of an equal member, if there is one that is there and whole."""
+    for request_id, report in artefacts.equal_members(task, fingerprint, software):
+        found = found_again(task, MemberReport.model_validate(report), name, request_id)
+        if found is None:
+            continue
+        profile = found.profile.model_copy(update={"kind_reason": member.kind_reason or found.profile.kind_reason})
+        found = found.model_copy(update={"item_id": member.item_id, "profile": profile, "reused_from": request_id})
+        with task.effects() as effects:
+            if artefacts.use_member(effects.connection, task, found):
+                task.log.info("an equal member's COG will do", reused_from=request_id, key=found.key)
+                return effects.complete(found.model_dump())
+    return None
 
 
 @handles("collection_gather", ProcessCollectionParameters)

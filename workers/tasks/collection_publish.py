@@ -13,8 +13,8 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from codegen.messages.raster import PublishCollectionParameters
-from codegen.messages.raster_report import CogReport, Warned
-from workers import raster_item, raster_render, stac
+from codegen.messages.raster_report import MemberReport, Warned
+from workers import artefacts, raster_item, raster_render, stac
 from workers.connections import short_connection
 from workers.context import Completed, Task
 from workers.mosaic import Covering, mosaic
@@ -25,6 +25,7 @@ from workers.tasks.raster import key_of
 MOSAIC = "mosaic.json"
 
 
+@handles("collection_publish_v2", PublishCollectionParameters)
 @handles("collection_publish", PublishCollectionParameters)
 @handles("collection_mosaic", PublishCollectionParameters)  # of a job that was submitted to the version before
 def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Completed:
@@ -35,12 +36,10 @@ def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Complet
         mosaicked = _publish_mosaic(task, [Covering(one["href"], one["bounds"], one["minzoom"], one["maxzoom"]) for one in wanted.members])
         return {"endpoints": mosaicked.endpoints, "warnings": mosaicked.warnings}
     done = task.results(CONVERT_STAGE, wanted.converted_by)
-    cogs = [CogReport.model_validate(one.result_data) for one in done if one.status == "completed"]
+    cogs = [MemberReport.model_validate(one.result_data) for one in done if one.status == "completed"]
+    artefacts.require_members(task, cogs)
     job_id = task.claimed.job_id
-    items = [
-        raster_item.item(wanted, job_id=job_id, collection=wanted.stac_collection, cog=cog, time=wanted.datetime, words=_words(wanted, cog))
-        for cog in cogs
-    ]
+    items = [_item(wanted, job_id, cog) for cog in cogs]
     shown = sorted([*items, *_kept(wanted, {item["id"] for item in items})], key=lambda item: str(item["id"]))
     mosaicked = _publish_mosaic(task, [raster_item.covering(item) for item in shown])
     render = raster_render.together(shown)
@@ -66,6 +65,7 @@ def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Complet
         "stac_metadata": collection,
         "source": {"bytes": sum(cog.source.size for cog in cogs)},
         "items": {"new": len(items), "kept": len(shown) - len(items)},
+        **_reused(wanted, cogs),
         "warnings": [*doubts, *mosaicked.warnings],
     }
     with task.effects() as effects:
@@ -74,7 +74,23 @@ def publish(task: Task[PublishCollectionParameters]) -> dict[str, Any] | Complet
         run("SELECT app.stac_upsert_items(%s)", (Jsonb(items),))
         run("SELECT app.stac_retire_items(%s, %s, %s)", (wanted.stac_collection, wanted.request_id, [item["id"] for item in shown]))
         run("SELECT app.stac_register_search(%s)", (wanted.stac_collection,))
+        artefacts.show_members(effects.connection, task, cogs)
         return effects.complete(result)
+
+
+def _item(wanted: PublishCollectionParameters, job_id: str, cog: MemberReport) -> dict[str, Any]:
+    item = raster_item.item(
+        wanted, job_id=job_id, collection=wanted.stac_collection, cog=cog, time=wanted.datetime, words=_words(wanted, cog)
+    )
+    if cog.reused_from is not None:
+        item["properties"]["geomill:reused_from"] = cog.reused_from
+    return item
+
+
+def _reused(wanted: PublishCollectionParameters, cogs: Sequence[MemberReport]) -> dict[str, Any]:
+    """How many members of how many show what other requests made, and which these are; nothing where none does."""
+    found = [cog.reused_from for cog in cogs if cog.reused_from is not None]
+    return {"reused": {"members": len(found), "of": wanted.sources, "from": sorted(set(found))}} if found else {}
 
 
 def _kept(wanted: PublishCollectionParameters, replaced: set[str]) -> list[dict[str, Any]]:
@@ -112,6 +128,6 @@ def _publish_mosaic(task: Task[PublishCollectionParameters], covered: Sequence[C
         attempt.unlink(missing_ok=True)
 
 
-def _words(wanted: PublishCollectionParameters, cog: CogReport) -> stac.Words:
+def _words(wanted: PublishCollectionParameters, cog: MemberReport) -> stac.Words:
     """An item is called after its file; what the request says in words is about the collection."""
     return stac.Words(title=PurePosixPath(cog.source.name).stem, license=wanted.license)

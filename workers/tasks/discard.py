@@ -16,6 +16,7 @@ from workers.registry import handles
 from workers.vector import publish
 
 
+@handles("discard_v3", DiscardParameters)
 @handles("discard_v2", DiscardParameters)
 @handles("discard", DiscardParameters)  # of a job that was submitted to the version before
 def discard(task: Task[DiscardParameters]) -> Completed:
@@ -33,18 +34,12 @@ def discard(task: Task[DiscardParameters]) -> Completed:
         return effects.complete({"tables": tables, "items": items[0] if items else 0, "files": files})
 
 
-@handles("discard_superseded", SupersededParameters)
+@handles("discard_superseded_v2", SupersededParameters)
+@handles("discard_superseded", SupersededParameters)  # of a job that was submitted to the version before
 def discard_superseded(task: Task[SupersededParameters]) -> dict[str, Any]:
-    """Remove the files of a collection's revisions before the one that readers see, but those that an item shows."""
+    """Remove the files of a collection's revisions before the one that readers see, but those that an item shows, its own or another's."""
     asked = task.parameters
     with short_connection() as connection:
         rows = connection.execute("SELECT app.stac_shown_items(%s)", (asked.request_id,)).fetchall()
     shown = {key_of_href(asset["href"]) for (item,) in rows for asset in item["assets"].values()}
-    files = 0
-    for revision in range(1, asked.revision):
-        for stored in list(task.storage.listed(f"{asked.client_id}/{asked.request_id}/r{revision}")):
-            task.check()
-            if stored.name not in shown and stored.name.removesuffix(".aux.xml") not in shown:
-                task.storage.remove(stored)
-                files += 1
-    return {"files": files}
+    return {"files": artefacts.remove(task, asked.client_id, asked.request_id, 1, asked.revision - 1, shown)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codegen.messages.raster import ProcessRasterParameters, ValidateRasterParameters
 from codegen.messages.raster_report import CogReport, RasterReport, Sidecar
@@ -14,6 +14,8 @@ from workers import artefacts, cog, raster_profile, raster_report, raster_source
 from workers.context import Completed, Task
 from workers.raster_source import Raster
 from workers.registry import handles
+
+Cog = TypeVar("Cog", bound=CogReport)
 
 
 @handles("raster_validate_v2", ValidateRasterParameters)
@@ -44,14 +46,10 @@ def _validated(report: RasterReport) -> dict[str, Any]:
 def _reuse(task: Task[ValidateRasterParameters], fingerprint: str, name: str) -> Completed | None:
     """Complete with what an equal request's jobs reported, if there is one and its COG is there and whole."""
     for request_id, result in artefacts.equal_requests(task, fingerprint, raster_report.software()):
-        found, report = CogReport.model_validate(result["cog"]), RasterReport.model_validate(result["validation"])
-        if not _is_whole(task, found):
-            task.log.warning("an equal request's COG is not what it was", reused_from=request_id, key=found.key)
+        found = found_again(task, CogReport.model_validate(result["cog"]), name, request_id)
+        if found is None:
             continue
-        named = report.source.model_copy(update={"name": name})
-        report = report.model_copy(update={"source": named})
-        beside = found.beside and found.beside.model_copy(update={"href": task.storage.href(f"{found.key}.aux.xml")})
-        found = found.model_copy(update={"source": named, "href": task.storage.href(found.key), "beside": beside})
+        report = RasterReport.model_validate(result["validation"]).model_copy(update={"source": found.source})
         with task.effects() as effects:
             if artefacts.use(effects.connection, task, fingerprint, raster_report.software(), request_id):
                 task.log.info("an equal request's COG will do", reused_from=request_id, key=found.key)
@@ -59,9 +57,16 @@ def _reuse(task: Task[ValidateRasterParameters], fingerprint: str, name: str) ->
     return None
 
 
-def _is_whole(task: Task[Any], found: CogReport) -> bool:
-    files = [(found.key, found.checksum), *([(f"{found.key}.aux.xml", found.beside.checksum)] if found.beside else [])]
-    return all(artefacts.is_whole(task, key, checksum) for key, checksum in files)
+def found_again(task: Task[Any], found: Cog, name: str, request_id: str) -> Cog | None:
+    """The report of an equal request's COG, made of a file of this name; None where the COG is not what it was."""
+    attributes = f"{found.key}.aux.xml"
+    files = [(found.key, found.checksum), *([(attributes, found.beside.checksum)] if found.beside else [])]
+    if not all(artefacts.is_whole(task, key, checksum) for key, checksum in files):
+        task.log.warning("an equal request's COG is not what it was", reused_from=request_id, key=found.key)
+        return None
+    beside = found.beside and found.beside.model_copy(update={"href": task.storage.href(attributes)})
+    named = found.source.model_copy(update={"name": name})
+    return found.model_copy(update={"source": named, "href": task.storage.href(found.key), "beside": beside})
 
 
 @handles("raster_convert_v2", ProcessRasterParameters)

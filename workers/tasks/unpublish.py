@@ -53,6 +53,7 @@ def _withdraw(task: Task[Any], effects: Effects, **counts: int) -> Completed:
     return effects.complete({"tables": tables, "items": items, "collections": collections, "kept_collections": kept, **counts})
 
 
+@handles("unpublish_files_v3", UnpublishParameters)
 @handles("unpublish_files_v2", UnpublishParameters)
 @handles("unpublish_files", UnpublishParameters)  # of a job that was submitted to the version before
 def remove_files(task: Task[UnpublishParameters]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ EXECUTES: Mapping[Role, str] = {
         platform.begin_delivery platform.begin_delivery_v2 platform.measured_revision platform.record_failed_call
         platform.record_rejects platform.recorded_rejects platform.reserve_layer_table
         platform.equal_requests platform.holds_artefacts platform.release_artefacts platform.use_artefacts
+        platform.equal_members platform.release_artefacts_v2 platform.show_members platform.use_member
     """,
     "admin": CELLS
     + """
@@ -120,7 +121,7 @@ TABLES: Mapping[Role, Mapping[str, str]] = {
         "h3.grids h3.cells h3.statistics h3.categories": READS,
     },
     "api": {
-        "platform.clients platform.outcomes platform.source_roots platform.rejects platform.artefact_uses": READS,
+        "platform.clients platform.outcomes platform.source_roots platform.rejects platform.artefact_uses platform.member_uses": READS,
         "platform.requests": "SELECT INSERT UPDATE",
         "platform.request_jobs platform.geo_tables": "SELECT INSERT",
         "pgstac.items pgstac.collections pgstac.base_items pgstac.partition_stats pgstac.queryables pgstac.queryable_wrappers": READS,

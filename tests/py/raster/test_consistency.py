@@ -177,7 +177,7 @@ def test_a_file_that_is_gone_or_changed(published: Published) -> None:
 def test_what_is_being_worked_on_is_left_alone(published: Published) -> None:
     client = published.client
     request = client.submit(f"{make_collection(client.sources / 'half', 2)}/", "collection")
-    client.work("--task-types", "collection_inspect_v2,collection_convert_v2,collection_gather")
+    client.work("--task-types", "collection_inspect_v2,collection_convert_v3,collection_gather")
     assert len(client.files(request)) == 2
     assert published.check(repair=True) == []
     client.work()

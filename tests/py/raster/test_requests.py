@@ -246,11 +246,11 @@ def test_readers_see_the_old_collection_until_the_new_one_is_complete(client: Cl
     (folder / "tile_0.tif").unlink()
     write(folder / "tile_7.tif", noise((200, 200), "uint16", 1, 9000, seed=7), 560_000)
     client.submit_as("unseen", f"{folder}/", "collection", overwrite=True, title="Second")
-    client.work("--task-types", "collection_inspect_v2,collection_convert_v2,collection_gather")
+    client.work("--task-types", "collection_inspect_v2,collection_convert_v3,collection_gather")
     assert shown(client, before) == ["tile_0", "tile_1"], "all is converted, and nothing of it is seen"
     # A mosaic that cannot be published: a folder has its name.
     (client.storage / CLIENT / request / "r2" / "mosaic.json" / "in the way").mkdir(parents=True)
-    client.superuser.execute("UPDATE app.job_stages SET max_attempts = 1 WHERE task_type = 'collection_publish'")
+    client.superuser.execute("UPDATE app.job_stages SET max_attempts = 1 WHERE task_type = 'collection_publish_v2'")
     client.work()
     after = client.completed(request, "failed")
     assert shown(client, before) == ["tile_0", "tile_1"], "what failed last has taken nothing away"

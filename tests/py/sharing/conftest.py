@@ -15,6 +15,13 @@ from tests.py.vector.conftest import TASKS, Mill, mill
 from workers import consistency
 
 RASTER_TASKS = ("raster_validate_v2", "raster_convert_v2", "stac_raster_v3", "unpublish_withdraw")
+COLLECTION_TASKS = (
+    "collection_inspect_v2",
+    "collection_convert_v3",
+    "collection_gather",
+    "collection_publish_v2",
+    "discard_superseded_v2",
+)
 
 __all__ = ["mill"]
 
@@ -24,9 +31,11 @@ class Sharer(Mill):
     """A mill for files and tables alike."""
 
     def ask(self, resource: str, path: Path, **config: Any) -> str:
-        """Submit a resource's first version; its type is told by the file's name."""
+        """Submit a resource's first version; its type is told by the file's name, and a folder is a collection."""
+        source, request_type = (f"{path}/", "collection") if path.is_dir() else (str(path), None)
         row = self.ddh.execute(
-            "SELECT request_id FROM platform.submit_request('shared', %s, 'v1', %s, NULL, %s)", (resource, str(path), Jsonb(config))
+            "SELECT request_id FROM platform.submit_request('shared', %s, 'v1', %s, %s, %s)",
+            (resource, source, request_type, Jsonb(config)),
         ).fetchone()
         assert row is not None
         return str(row["request_id"])
@@ -62,6 +71,11 @@ class Sharer(Mill):
         below = self.storage.root / CLIENT / request_id
         return sorted(str(path.relative_to(below)) for path in below.rglob("*") if path.is_file())
 
+    def lineage(self, request_id: str) -> dict[str, Any]:
+        row = self.ddh.execute("SELECT platform.get_lineage(%s) AS lineage", (request_id,)).fetchone()
+        assert row is not None
+        return dict(row["lineage"])
+
     def disagreements(self, *, repair: bool = False) -> list[tuple[str, str]]:
         with self.database.connect("worker") as connection:
             found, nobodys = consistency.find(connection, self.storage, lambda: None)
@@ -75,4 +89,6 @@ class Sharer(Mill):
 
 @pytest.fixture(scope="module")
 def sharer(mill: Mill) -> Sharer:
-    return Sharer(mill.database, mill.sources, mill.storage, mill.ddh, mill.superuser, mill.worker_id, (*TASKS, *RASTER_TASKS))
+    return Sharer(
+        mill.database, mill.sources, mill.storage, mill.ddh, mill.superuser, mill.worker_id, (*TASKS, *RASTER_TASKS, *COLLECTION_TASKS)
+    )

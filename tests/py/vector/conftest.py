@@ -32,9 +32,9 @@ TASKS = (
     "vector_finish_v2",
     "vector_download",
     "vector_catalogue_v2",
-    "discard_v2",
+    "discard_v3",
     "vector_withdraw_v2",
-    "unpublish_files_v2",
+    "unpublish_files_v3",
     "vector_report",
 )
 

@@ -3,7 +3,7 @@ SELECT plan(4);
 SELECT tests.given_client() \gset
 SELECT tests.submitted('hub', callback_url => 'https://hub.example.org/hook') ->> 'request_id' AS id \gset
 SELECT tests.fail_job(:'id') \gset
-SELECT app.pause_task_type('discard_v2', 'only the request''s own jobs are worked on') \gset
+SELECT app.pause_task_type('discard_v3', 'only the request''s own jobs are worked on') \gset
 SELECT task_id, attempt FROM app.claim_tasks('w1', '{webhook_deliver}', 1) \gset
 SELECT message_id FROM platform.begin_delivery(:task_id, :attempt) \gset
 SELECT app.complete_task_and_check_stage(:task_id, :attempt, '{}') \gset

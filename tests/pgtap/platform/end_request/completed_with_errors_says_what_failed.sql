@@ -9,7 +9,7 @@ BEGIN
     LOOP
         SELECT * INTO task FROM app.claim_tasks('w1', NULL, 1);
         EXIT WHEN NOT FOUND;
-        IF task.task_type = 'collection_convert_v2' AND task.task_index = 1 THEN
+        IF task.task_type = 'collection_convert_v3' AND task.task_index = 1 THEN
             PERFORM app.fail_task(task.task_id, task.attempt, tests.error());
         ELSE
             PERFORM app.complete_task_and_check_stage(task.task_id, task.attempt, '{"members": [{"href": "a"}, {"href": "b"}], "endpoints": {"stac_collection": "/collections/c"}}');

@@ -44,7 +44,7 @@ BEGIN
     RETURN found;
 END;
 $$;
-SELECT app.pause_task_type('discard_v2', 'only the requests'' own jobs are worked on') \gset
+SELECT app.pause_task_type('discard_v3', 'only the requests'' own jobs are worked on') \gset
 SELECT pg_temp.began('hub', 'v1') AS v1 \gset
 SELECT ok(pg_temp.noted(:'v1', 'a'), 'what it makes is noted');
 SELECT is(pg_temp.asked('hub', 'early'), NULL, 'not before it is shown');

@@ -16,7 +16,7 @@ CREATE FUNCTION pg_temp.found(login text, checksum text) RETURNS text[] LANGUAGE
     SELECT array_agg(concat_ws(' ', f ->> 'version_id', f ->> 'revision', f #>> '{endpoints,table}') ORDER BY f ->> 'version_id', f ->> 'revision')
       FROM tests.ask(login, format('SELECT * FROM platform.find_by_source(%L)', checksum)) AS f
 $$;
-SELECT app.pause_task_type('discard_v2', 'only the requests'' own jobs are worked on') \gset
+SELECT app.pause_task_type('discard_v3', 'only the requests'' own jobs are worked on') \gset
 SELECT pg_temp.made('hub', 'v1', :'checksum') AS v1, pg_temp.made('hub', 'v2', :'checksum') AS v2, pg_temp.made('other', 'v1', :'checksum') AS theirs \gset
 SELECT is(pg_temp.found('hub', :'checksum'), '{"v1 1 geo.v1","v2 1 geo.v2"}', 'all that was made of it');
 SELECT is(pg_temp.found('other', :'checksum'), '{"v1 1 geo.v1"}', 'of one''s own');

@@ -3,7 +3,7 @@ SELECT plan(27);
 SELECT tests.given_client() \gset
 SELECT tests.given_client('other') \gset
 SELECT tests.given_grid('g', '85283473fffffff', 6) AS cells \gset
-SELECT app.pause_task_type('discard_v2', 'only the requests'' own jobs are worked on'), app.pause_task_type('webhook_deliver', 'nobody is called') \gset
+SELECT app.pause_task_type('discard_v3', 'only the requests'' own jobs are worked on'), app.pause_task_type('webhook_deliver', 'nobody is called') \gset
 CREATE FUNCTION pg_temp.call(source text, config jsonb DEFAULT '{"h3": {"grid_id": "g", "resolution": 6}}', type text DEFAULT 'h3_statistics', dry_run boolean DEFAULT false)
 RETURNS text LANGUAGE sql AS $$
     SELECT format('SELECT * FROM platform.submit_request(%L, %L, %L, %L, %L, %L, %L, dry_run => %L)', 'Base Map', 'cells', '1', source, type, config, 'https://hub.example.org/hook', dry_run) $$;
