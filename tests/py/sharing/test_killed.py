@@ -48,6 +48,34 @@ def test_a_raster_comes_to_be_shared_and_goes(sharer: Sharer) -> None:
 
 
 @pytest.mark.slow
+def test_members_come_to_be_shared_and_go(sharer: Sharer) -> None:
+    folder = sharer.sources / "killed members"
+    for index in range(2):
+        write(folder / f"tile_{index}.tif", ramp() + 50 + index, 500_000 + 2_000 * index)
+    first = sharer.made("killed members 1", folder)
+    write(folder / "tile_1.tif", ramp() + 60, 502_000)
+    second = sharer.ask("killed members 2", folder)
+    assert every_statement(sharer) > 10
+    assert sharer.completed(second)["reused"] == {"members": 1, "of": 2, "from": [first]}
+    assert sharer.files(second) == ["r1/mosaic.json", "r1/tile_1.tif"]
+    uses = "SELECT made_by FROM platform.member_uses WHERE released_at IS NULL ORDER BY request_id = %s, item_id"
+    assert [row["made_by"] for row in sharer.rows(uses, second)] == [first, first, first, second]
+    # Replaced: what the other shows stays.
+    sharer.ask("killed members 1", folder, overwrite=True)
+    every_statement(sharer)
+    assert sharer.files(first) == ["r1/tile_0.tif", "r2/mosaic.json", "r2/tile_0.tif", "r2/tile_1.tif"]
+    assert sharer.disagreements() == []
+    sharer.unpublish(second)
+    every_statement(sharer)
+    assert sharer.files(first) == ["r2/mosaic.json", "r2/tile_0.tif", "r2/tile_1.tif"]
+    sharer.unpublish(first)
+    every_statement(sharer)
+    assert sharer.files(first) == sharer.files(second) == []
+    assert sharer.rows(uses, second) == []
+    assert sharer.disagreements() == []
+
+
+@pytest.mark.slow
 def test_a_table_comes_to_be_shared_and_goes(sharer: Sharer) -> None:
     path = sharer.place("nc.gpkg")
     first = sharer.made("killed table 1", path)

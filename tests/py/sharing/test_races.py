@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.py.raster.client import write
+from tests.conftest import CLIENT
+from tests.py.raster.client import path_of, write
 from tests.py.raster.conftest import ramp
 from tests.py.sharing.conftest import Sharer
 from tests.py.support.server import Role
@@ -20,7 +21,8 @@ from tests.py.support.waiting import wait_for
 from workers import raster_report, raster_source
 
 USE = "SELECT platform.use_artefacts(%s, %s, %s, %s, %s)"
-RELEASE = "SELECT made_by, made_in FROM platform.release_artefacts(%s, 1, 1)"
+USE_MEMBER = "SELECT platform.use_member(%s, %s, %s, %s, %s, %s, %s)"
+RELEASE = "SELECT made_by, made_in, gone, kept FROM platform.release_artefacts_v2(%s, 1, 1)"
 CLIENTS: list[Role] = ["ddh", "reader"]
 
 
@@ -39,8 +41,27 @@ def deciding(sharer: Sharer, name: str, seed: int) -> Iterator[tuple[str, tuple[
     sharer.work()
 
 
+@contextmanager
+def deciding_member(sharer: Sharer, name: str, seed: int) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
+    """As `deciding`, of collections of one member: the request that was made, its COG's key, and what the other's task is about to call."""
+    path = write(sharer.sources / name / "tile.tif", ramp() + seed)
+    first = sharer.made(f"{name} 1", path.parent)
+    second = sharer.ask(f"{name} 2", path.parent)
+    assert sharer.work(1) == 1, "it is inspected"
+    [task] = sharer.rows("SELECT task_id, attempt FROM app.claim_tasks('racer', ARRAY['collection_convert_v3'], 1)")
+    [made] = sharer.rows("SELECT key, report FROM platform.member_uses WHERE request_id = %s", first)
+    recipe = (made["report"]["fingerprint"], made["report"]["software"])
+    yield first, made["key"], (task["task_id"], task["attempt"], "item", made["key"], *recipe, first)
+    sharer.ddh.execute("SELECT platform.cancel_request(%s, 'undecided')", (second,))
+    sharer.unpublish(first)
+    sharer.work()
+    assert sharer.files(first) == []
+
+
 def waits(sharer: Sharer) -> bool:
-    statement = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE '%artefacts%'"
+    statement = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE 'SELECT %platform.%'"
+    )
     return bool(sharer.superuser.execute(statement).fetchall())
 
 
@@ -78,11 +99,55 @@ def test_of_two_that_let_go_the_second_is_the_last(sharer: Sharer) -> None:
     path = write(sharer.sources / "both.tif", ramp() + 3)
     first, second = sharer.made("both 1", path), sharer.made("both 2", path)
     with second_of(sharer, RELEASE, (first,), RELEASE, (second,)) as said:
-        assert set(said) == {(first, 1), (second, 1)}
-    assert ask(sharer, RELEASE, first) == [(first, 1)], "and whoever asks again hears it again"
+        assert sorted(said) == sorted([(first, 1, None, []), (second, 1, None, [])])
+    assert ask(sharer, RELEASE, first) == [(first, 1, None, [])], "and whoever asks again hears it again"
     for request in (first, second):
         sharer.unpublish(request)
     sharer.work()
+
+
+def test_a_member_that_one_came_to_share_is_not_let_go(sharer: Sharer) -> None:
+    with deciding_member(sharer, "member came", 5) as (first, key, use), second_of(sharer, USE_MEMBER, use, RELEASE, (first,)) as said:
+        assert said == [(first, 1, None, [key])]
+
+
+def test_a_member_that_was_let_go_cannot_be_shared(sharer: Sharer) -> None:
+    with deciding_member(sharer, "member went", 6) as (first, _, use), second_of(sharer, RELEASE, (first,), USE_MEMBER, use) as said:
+        assert said == [(False,)]
+        assert ask(sharer, RELEASE, first) == [(first, 1, None, [])]
+
+
+def test_of_two_that_let_go_of_a_member_the_second_is_the_last(sharer: Sharer) -> None:
+    path = write(sharer.sources / "members both" / "tile.tif", ramp() + 7)
+    first, second = sharer.made("members both 1", path.parent), sharer.made("members both 2", path.parent)
+    key = f"{CLIENT}/{first}/r1/tile.tif"
+    with second_of(sharer, RELEASE, (first,), RELEASE, (second,)) as said:
+        assert said == [(second, 1, None, []), (first, 1, [key], [])]
+    assert ask(sharer, RELEASE, second) == said, "and whoever asks again hears it again"
+    for request in (first, second):
+        sharer.unpublish(request)
+    sharer.work()
+    assert sharer.disagreements() == []
+
+
+def test_workers_that_share_and_let_go_of_members_at_once(sharer: Sharer) -> None:
+    for index in range(2):
+        write(sharer.sources / "busy members" / f"tile_{index}.tif", ramp() + 10 + index, 500_000 + 2_000 * index)
+    folder = sharer.sources / "busy members"
+    standing = sharer.made("busy members 0", folder)
+    for turn in range(1, 3):
+        coming = [sharer.ask(f"busy members {turn} {number}", folder) for number in range(2)]
+        sharer.unpublish(standing)
+        _both(sharer)
+        for request in coming:
+            assert all(path_of(href).exists() for href in sharer.completed(request)["endpoints"]["cog"])
+        assert sharer.disagreements() == []
+        sharer.unpublish(coming[1])
+        standing = coming[0]
+    sharer.unpublish(standing)
+    _both(sharer)
+    assert sharer.disagreements() == []
+    assert sharer.rows("SELECT FROM platform.member_uses WHERE released_at IS NULL") == []
 
 
 def test_workers_that_share_and_let_go_at_once(sharer: Sharer) -> None:
