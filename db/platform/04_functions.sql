@@ -1138,7 +1138,7 @@ BEGIN
     SELECT u.request_id::text, u.report
       FROM platform.member_uses AS u
       JOIN platform.requests AS r ON r.request_id = u.request_id
-     WHERE u.client_id = request.client_id AND u.recipe_hash = platform.recipe_hash(request, equal_members.fingerprint, equal_members.software)
+     WHERE u.client_id = request.client_id AND u.recipe_hash = platform.member_hash(platform.recipe_hash(request, '', equal_members.software), equal_members.fingerprint)
        -- Of a collection that grew, an earlier revision's members are shown, too, until they are released.
        AND u.released_at IS NULL AND u.revision <= r.published_revision AND u.revision > coalesce(r.unpublish_revision, 0)
      ORDER BY u.reused_from IS NULL DESC, u.created_at DESC, u.request_id, u.item_id
@@ -2155,6 +2155,20 @@ BEGIN
 END;
 $$;
 GRANT EXECUTE ON FUNCTION platform.measured_source_problems(text, text) TO geomill_api;
+
+-- platform.member_hash: the SHA-256 of everything that a COG of a collection follows from.
+--
+-- recipe_hash is platform.recipe_hash of the request without a fingerprint: the same for all members, and made once for them.
+--
+-- Locks       none.
+CREATE OR REPLACE FUNCTION platform.member_hash(recipe_hash text, fingerprint text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT app.sha256_hex(recipe_hash || ' ' || fingerprint);
+$$;
 
 -- platform.mend_catalogue: make the catalogue agree with what requests show; returns what it did, a row each.
 --
@@ -3711,9 +3725,12 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO platform.member_uses AS u (request_id, revision, item_id, client_id, recipe_hash, made_by, made_in, key, report)
-    SELECT request.request_id, request.revision, m.item_id, request.client_id, platform.recipe_hash(request, m.fingerprint, m.software),
+    SELECT request.request_id, request.revision, m.item_id, request.client_id, platform.member_hash(s.recipe_hash, m.fingerprint),
            request.request_id, request.revision, m.key, m.report
       FROM jsonb_to_recordset(members) AS m (item_id text, key text, reused_from text, fingerprint text, software text, report jsonb)
+      -- Once for all, but where workers of several versions made them.
+      JOIN (SELECT e.value ->> 'software' AS software, platform.recipe_hash(request, '', e.value ->> 'software') AS recipe_hash
+              FROM jsonb_array_elements(members) AS e GROUP BY 1) AS s ON s.software = m.software
      WHERE request.request_id IS NOT NULL AND m.reused_from IS NULL AND m.fingerprint IS NOT NULL
     -- An operator has taken up the job again.
     ON CONFLICT ON CONSTRAINT member_uses_pkey
@@ -5124,7 +5141,7 @@ BEGIN
       FROM platform.member_uses AS u
       JOIN platform.requests AS r ON r.request_id = u.request_id AND r.published_revision >= u.revision
      WHERE u.request_id = from_request AND u.client_id = request.client_id AND u.key = use_member.key AND u.released_at IS NULL
-       AND u.recipe_hash = platform.recipe_hash(request, use_member.fingerprint, use_member.software)
+       AND u.recipe_hash = platform.member_hash(platform.recipe_hash(request, '', use_member.software), use_member.fingerprint)
      LIMIT 1
     -- An operator has taken up the task again.
     ON CONFLICT ON CONSTRAINT member_uses_pkey
