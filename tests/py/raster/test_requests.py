@@ -336,20 +336,23 @@ def test_what_all_items_share_is_said_of_the_collection(client: Client, requests
 
 def test_a_job_of_the_version_before_is_finished(client: Client) -> None:
     folder = make_collection(client.sources / "earlier", 2)
-    client.superuser.execute(
-        "UPDATE app.job_stages SET task_type = replace(replace(task_type, '_v2', ''), 'collection_gather', 'stac_collection')"
-        " WHERE job_type = 'process_raster_collection'"
-    )
-    try:
-        request = client.submit(f"{folder}/", "collection")
-    finally:
-        client.superuser.execute(
-            "UPDATE app.job_stages"
-            " SET task_type = CASE task_type WHEN 'stac_collection' THEN 'collection_gather' ELSE task_type || '_v2' END"
-            " WHERE job_type = 'process_raster_collection'"
-        )
-    client.work()
+    before = {
+        "collection_inspect_v2": "collection_inspect",
+        "collection_convert_v3": "collection_convert_v2",
+        "collection_gather": "stac_collection",
+        "collection_publish_v2": "collection_publish",
+    }
+    rename = "UPDATE app.job_stages SET task_type = %s WHERE task_type = %s"
+    with client.superuser.cursor() as cursor:
+        cursor.executemany(rename, [(old, new) for new, old in before.items()])
+        try:
+            request = client.submit(f"{folder}/", "collection")
+            client.work()
+        finally:
+            cursor.executemany(rename, list(before.items()))
     assert len(shown(client, client.completed(request))) == 2
+    noted = client.superuser.execute("SELECT FROM platform.member_uses WHERE request_id = %s", (request,)).fetchall()
+    assert noted == [], "nobody finds what a worker of the version before may remove"
 
 
 def shown(client: Client, status: Json) -> list[str]:
