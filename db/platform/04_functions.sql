@@ -2160,6 +2160,7 @@ GRANT EXECUTE ON FUNCTION platform.measured_source_problems(text, text) TO geomi
 --
 -- recipe_hash is platform.recipe_hash of the request without a fingerprint: the same for all members, and made once for them.
 --
+-- Guarantees  Equal where recipe and fingerprint are, and nowhere else.
 -- Locks       none.
 CREATE OR REPLACE FUNCTION platform.member_hash(recipe_hash text, fingerprint text)
 RETURNS text
