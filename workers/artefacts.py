@@ -107,6 +107,13 @@ def remove(task: Task[Any], client_id: str, request_id: str, first_revision: int
     return files
 
 
+def remove_earlier(task: Task[Any], key: str) -> None:
+    """Remove what earlier attempts of the task left of an artefact, and the artefact: they died before they could say that it is there."""
+    storage, claimed = task.storage, task.claimed
+    storage.clear_up(storage.own_attempt(storage.attempt_path(key, claimed.task_id, claimed.attempt), key))
+    _remove_keys(task, [key])
+
+
 def _remove_keys(task: Task[Any], keys: Sequence[str]) -> int:
     """Remove artefacts, and what lies beside each of them."""
     files = 0

@@ -20,7 +20,7 @@ from workers.errors import TaskError
 from workers.raster_kind import Guess
 from workers.raster_source import Raster
 from workers.registry import handles
-from workers.tasks.raster import found_again, make
+from workers.tasks.raster import found_again, key_of, make
 
 INSPECT_STAGE, CONVERT_STAGE = 1, 2
 _NAMED = 10
@@ -132,6 +132,9 @@ def _reuse(task: Task[ProcessCollectionParameters], member: Member, fingerprint:
             continue
         profile = found.profile.model_copy(update={"kind_reason": member.kind_reason or found.profile.kind_reason})
         found = found.model_copy(update={"item_id": member.item_id, "profile": profile, "reused_from": request_id})
+        if task.claimed.attempt > 1:
+            # An earlier one may have found none, and made one.
+            artefacts.remove_earlier(task, key_of(task.parameters, f"{member.name}.tif"))
         with task.effects() as effects:
             if artefacts.use_member(effects.connection, task, found):
                 task.log.info("an equal member's COG will do", reused_from=request_id, key=found.key)

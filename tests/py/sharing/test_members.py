@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.conftest import CLIENT
 from tests.py.raster.client import path_of, write
@@ -162,6 +163,26 @@ def test_a_revision_that_fails_lets_go_of_what_it_found(sharer: Sharer) -> None:
     assert sharer.files(first) == sharer.files(second) == []
     assert users(sharer, first, second) == set()
     assert sharer.disagreements() == []
+
+
+def test_what_an_attempt_made_before_it_died_goes(sharer: Sharer) -> None:
+    """It found nothing equal, and made a COG; the next attempt finds one, for that was published meanwhile."""
+    folder = tiles(sharer, "died", 9, 2)
+    first = sharer.made("died 1", folder)
+    second = sharer.ask("died 2", folder)
+    assert sharer.work(1) == 1, "it is inspected"
+    [task] = sharer.rows("SELECT task_id, attempt, task_index FROM app.claim_tasks('dies', ARRAY['collection_convert_v3'], 1)")
+    key = f"{CLIENT}/{second}/r1/tile_{task['task_index']}.tif"
+    half = sharer.storage.attempt_path(key, task["task_id"], task["attempt"])
+    half.write_text("half")
+    sharer.storage.path(key).write_text("whole")
+    error = Jsonb({"code": "DIED", "message": "it died", "category": "system", "retryable": True})
+    sharer.rows("SELECT task_updated FROM app.fail_task(%s, %s, %s)", task["task_id"], task["attempt"], error)
+    sharer.superuser.execute("UPDATE app.tasks SET run_at = now() WHERE status = 'pending'")
+    sharer.work()
+    assert sharer.completed(second)["reused"] == {"members": 2, "of": 2, "from": [first]}
+    assert sharer.files(second) == ["r1/mosaic.json"]
+    take_back(sharer, first, second)
 
 
 def test_a_job_that_was_taken_up_long_after_shows_nothing_that_is_gone(sharer: Sharer) -> None:
