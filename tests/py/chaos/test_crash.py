@@ -81,7 +81,7 @@ class Client(threading.Thread):
         while not self.stopped.is_set():
             generation += 1
             try:
-                with self.database.connect(connect_timeout=2) as connection:
+                with self.database.connect(connect_timeout=10) as connection:
                     self._work(connection, f"crash-{self.number}.{generation}")
             except psycopg.OperationalError:
                 time.sleep(0.05)

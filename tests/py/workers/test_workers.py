@@ -206,7 +206,7 @@ def test_a_killed_worker_is_replaced_and_its_task_done_once(
     wait_for((folder / "0.1").exists)
     victim = one.children[0]
     os.kill(victim, signal.SIGKILL)
-    wait_for(lambda: one.children and one.children[0] != victim, message="no other child")
+    wait_for(lambda: [child for child in one.children if child != victim], message="no other child")
     (folder / "open").touch()
     wait_for(lambda: engine.value("SELECT count(*) FROM app.workers") == 2)
     engine.bury(victim)
