@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -137,9 +138,9 @@ class Mill:
         ).fetchall()
         return [row["relname"] for row in rows]
 
-    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+    def rows(self, statement: LiteralString | sql.Composed, *values: object) -> list[dict[str, Any]]:
         """What a query of the superuser's returns."""
-        return self.superuser.execute(statement.encode(), values).fetchall()
+        return self.superuser.execute(statement, values).fetchall()
 
     def rejects(self, request_id: str) -> list[dict[str, Any]]:
         """What the client can read of rejected rows."""
@@ -159,6 +160,11 @@ class Ingested:
         return str(self.status["endpoints"]["table"])
 
     @property
+    def relation(self) -> sql.Identifier:
+        """The table, for a statement."""
+        return sql.Identifier(*self.table.split("."))
+
+    @property
     def report(self) -> dict[str, Any]:
         """What finish reported."""
         [row] = self.mill.rows(
@@ -172,11 +178,12 @@ class Ingested:
     def warnings(self) -> list[str]:
         return [warning["code"] for warning in self.report["warnings"]]
 
-    def rows(self, columns: str = "*", tail: str = "ORDER BY objectid") -> list[dict[str, Any]]:
+    def rows(self, columns: LiteralString | sql.Composed = "*", tail: LiteralString = "ORDER BY objectid") -> list[dict[str, Any]]:
         """Rows as the client reads them."""
-        return self.mill.ddh.execute(f"SELECT {columns} FROM {self.table} {tail}".encode()).fetchall()  # noqa: S608
+        selected = columns if isinstance(columns, sql.Composed) else sql.SQL(columns)
+        return self.mill.ddh.execute(sql.SQL("SELECT {} FROM {} {}").format(selected, self.relation, sql.SQL(tail))).fetchall()
 
-    def value(self, expression: str) -> Any:
+    def value(self, expression: LiteralString) -> Any:
         return next(iter(self.rows(expression, "")[0].values()))
 
 

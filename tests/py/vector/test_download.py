@@ -67,8 +67,8 @@ def same_rows(done: Ingested, path: Path) -> None:
     name = done.table.removeprefix("geo.")
     columns = [column["name"] for column in done.report["columns"]]
     back = pyogrio.read_dataframe(path, layer=name, fid_as_index=True, use_arrow=False)
-    listed = ", ".join(f'"{column}"' for column in columns)
-    rows = done.rows(f"objectid, ST_AsBinary(geom) AS wkb, {listed}")
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    rows = done.rows(sql.SQL("objectid, ST_AsBinary(geom) AS wkb, {}").format(listed))
     assert [*back.index] == [row["objectid"] for row in rows]
     assert [None if one is None else shapely.to_wkb(one, flavor="iso") for one in back.geometry] == [row["wkb"] for row in rows]
     assert pyogrio.read_info(path, layer=name)["crs"] == f"EPSG:{done.report['srid']}"
@@ -247,7 +247,7 @@ def test_an_item_is_not_published_once_its_file_is_gone(mill: Mill, table: str) 
     assert (mill.rows(staging), files(mill, request_id)) == ([], [])
 
 
-VALUES: dict[ColumnType, tuple[str, Any]] = {
+VALUES: dict[ColumnType, tuple[LiteralString, Any]] = {
     ColumnType.BOOLEAN: ("true", True),
     ColumnType.SMALLINT: ("-32768", -(2**15)),
     ColumnType.INTEGER: ("2147483647", 2**31 - 1),
@@ -280,7 +280,7 @@ def report_of(name: str, columns: dict[str, str], rows: int) -> VectorReport:
 
 @contextmanager
 def made_table(
-    mill: Mill, name: str, columns: Mapping[str, LiteralString], rows: Sequence[LiteralString]
+    mill: Mill, name: str, columns: Mapping[str, LiteralString], rows: Sequence[sql.Composed]
 ) -> Iterator[psycopg.Connection[Any]]:
     """A table with these columns; each of the rows is SQL, its geometry last."""
     made = sql.Identifier("geo", name)
@@ -290,22 +290,22 @@ def made_table(
             sql.SQL("CREATE TABLE {} (objectid serial, {} shape geometry(GeometryZ, 3857))").format(made, sql.SQL(" ").join(typed))
         )
         for row in rows:
-            connection.execute(sql.SQL("INSERT INTO {} VALUES (DEFAULT, {})").format(made, sql.SQL(row)))
+            connection.execute(sql.SQL("INSERT INTO {} VALUES (DEFAULT, {})").format(made, row))
         try:
             yield connection
         finally:
             connection.execute(sql.SQL("DROP TABLE {}").format(made))
 
 
-POINT_Z = "ST_SetSRID('POINT Z (1 2 3)'::geometry, 3857)"
+POINT_Z = sql.SQL("ST_SetSRID('POINT Z (1 2 3)'::geometry, 3857)")
 
 
 def test_each_type(mill: Mill, table: str, tmp_path: Path) -> None:
     """Every type that a column may have, its value and NULL, and names that the format has for itself."""
     assert set(VALUES) == set(ColumnType)
     columns = {type_.value.replace("[]", "s").replace(" ", "_"): type_.value for type_ in ColumnType} | {"fid": "text", "geom": "integer"}
-    values = ", ".join([*(VALUES[type_][0] for type_ in ColumnType), "'own'", "7", POINT_Z])
-    nulls = ", ".join(["NULL"] * (len(columns) + 1))
+    values = sql.SQL(", ").join([*(sql.SQL(VALUES[type_][0]) for type_ in ColumnType), sql.Literal("own"), sql.Literal(7), POINT_Z])
+    nulls = sql.SQL(", ").join([sql.NULL] * (len(columns) + 1))
     path = tmp_path / "a.gpkg"
     with made_table(mill, table, columns, [values, nulls]) as connection, connection.transaction():
         report = report_of(table, columns, 2)
@@ -325,12 +325,13 @@ def test_each_type(mill: Mill, table: str, tmp_path: Path) -> None:
 
 def test_what_a_geopackage_cannot_have_is_counted(mill: Mill, table: str, tmp_path: Path) -> None:
     columns = {"size": "double precision", "day": "date", "at": "timestamptz"}
-    rows = [
-        f"'NaN', 'infinity', '2024-02-29T12:00:00.123456Z', {POINT_Z}",
-        f"'-Infinity', '10000-01-01', '-infinity', {POINT_Z}",
-        f"1, '9999-12-31', '9999-12-31T23:59:59.999Z', {POINT_Z}",
-        f"1, '0001-12-31 BC', '1969-12-31T23:59:59.500Z', {POINT_Z}",
-    ]
+    values = (
+        ("NaN", "infinity", "2024-02-29T12:00:00.123456Z"),
+        ("-Infinity", "10000-01-01", "-infinity"),
+        (1, "9999-12-31", "9999-12-31T23:59:59.999Z"),
+        (1, "0001-12-31 BC", "1969-12-31T23:59:59.500Z"),
+    )
+    rows = [sql.SQL(", ").join([*map(sql.Literal, row), POINT_Z]) for row in values]
     with made_table(mill, table, columns, rows) as connection, connection.transaction():
         report = report_of(table, columns, 4)
         geopackage.write(connection, tmp_path / "a.gpkg", report, table, lambda: None)
@@ -355,7 +356,7 @@ def test_the_client_is_told(mill: Mill) -> None:
 def test_rows_come_in_batches_and_the_same_rows_make_the_same_file(
     mill: Mill, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    columns, rows = {"n": "integer"}, [f"{n}, {POINT_Z}" for n in range(30)]
+    columns, rows = {"n": "integer"}, [sql.SQL("{}, {}").format(sql.Literal(n), POINT_Z) for n in range(30)]
     checked: list[None] = []
     with made_table(mill, table, columns, rows) as connection, connection.transaction():
         report = report_of(table, columns, 30)
@@ -385,7 +386,7 @@ def test_a_cancellation_comes_through_as_itself(mill: Mill, table: str, tmp_path
         raise TaskCancelled("cancelled")
 
     monkeypatch.setattr(geopackage, "BATCH_ROWS", 10)
-    rows = [f"{n}, {POINT_Z}" for n in range(100)]
+    rows = [sql.SQL("{}, {}").format(sql.Literal(n), POINT_Z) for n in range(100)]
     with made_table(mill, table, {"n": "integer"}, rows) as connection, connection.transaction():
         report = report_of(table, {"n": "integer"}, 100)
         with pytest.raises(TaskCancelled):
@@ -394,7 +395,7 @@ def test_a_cancellation_comes_through_as_itself(mill: Mill, table: str, tmp_path
 
 
 def test_a_file_that_cannot_be_written(mill: Mill, table: str, tmp_path: Path) -> None:
-    rows = [f"repeat(md5('{n}'), 100), {POINT_Z}" for n in range(100)]
+    rows = [sql.SQL("repeat(md5({}), 100), {}").format(sql.Literal(str(n)), POINT_Z) for n in range(100)]
     with made_table(mill, table, {"n": "text"}, rows) as connection, connection.transaction():
         report = report_of(table, {"n": "text"}, 100)
 

@@ -166,7 +166,7 @@ def test_postgresql_takes_it(module_database: Database, frame: gpd.GeoDataFrame)
                 "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum", (f"geo.{table}",)
             ).fetchall()
             assert [name for (name,) in columns[:12]] == [*STANDARD_COLUMNS, builder.geometry_column.value, "name__s"]
-            connection.execute(f"INSERT INTO geo.{table} (name__s) VALUES ('x')")  # noqa: S608
+            connection.execute(sql.SQL("INSERT INTO {} (name__s) VALUES ('x')").format(sql.Identifier("geo", table)))
         with pytest.raises(psycopg.errors.DuplicateTable):
             connection.execute(BUILDER.create_complete_ddl(frame, "whole")[0])
         connection.rollback()

@@ -9,6 +9,7 @@ from typing import Any
 import geopandas
 import pytest
 import shapely
+from psycopg import sql
 
 from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Mill
@@ -29,7 +30,8 @@ def tables(mill: Mill, base: str) -> dict[str, int]:
     found = mill.rows(
         "SELECT relname FROM pg_class WHERE relnamespace = 'geo'::regnamespace AND relkind = 'r' AND starts_with(relname, %s)", base
     )
-    return {row["relname"]: mill.rows(f"SELECT count(*) AS n FROM geo.{row['relname']}")[0]["n"] for row in found}  # noqa: S608
+    names = [row["relname"] for row in found]
+    return {name: mill.rows(sql.SQL("SELECT count(*) AS n FROM {}").format(sql.Identifier("geo", name)))[0]["n"] for name in names}
 
 
 def items(mill: Mill, request_id: str) -> dict[str, Any]:
@@ -57,8 +59,10 @@ def test_a_table_and_an_item_for_each(mill: Mill) -> None:
     ]
     assert {feature["id"] for feature in status["stac_metadata"]["features"]} == set(items(mill, request_id))
     assert [problems(feature, "item") for feature in status["stac_metadata"]["features"]] == [[], [], []]
-    assert mill.rows(f"SELECT DISTINCT stac_item_id FROM geo.{base}_roads_2") == [{"stac_item_id": f"{item}_roads_2"}]  # noqa: S608
-    assert mill.ddh.execute(f"SELECT count(*) AS n FROM geo.{base}_l_drop".encode()).fetchall() == [{"n": 5}]  # noqa: S608
+    of_rows = sql.SQL("SELECT DISTINCT stac_item_id FROM {}").format(sql.Identifier("geo", f"{base}_roads_2"))
+    assert mill.rows(of_rows) == [{"stac_item_id": f"{item}_roads_2"}]
+    counted = sql.SQL("SELECT count(*) AS n FROM {}").format(sql.Identifier("geo", f"{base}_l_drop"))
+    assert mill.ddh.execute(counted).fetchall() == [{"n": 5}]
 
     # A revision with other layers: what it has no more goes, in the same commit.
     other = geopackage(mill, {"Roads": 7, "new": 8})

@@ -67,9 +67,9 @@ def test_another_workers_login_replaces_what_one_published(mill: Mill, monkeypat
 def test_who_may_read(mill: Mill) -> None:
     done = mill.ingest(mill.place("nc.gpkg"))
     with mill.database.connect("reader") as reader:
-        assert reader.execute(f"SELECT count(*) FROM {done.table}".encode()).fetchone() == (100,)  # noqa: S608
+        assert reader.execute(sql.SQL("SELECT count(*) FROM {}").format(done.relation)).fetchone() == (100,)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        mill.ddh.execute(f"DELETE FROM {done.table}".encode())  # noqa: S608
+        mill.ddh.execute(sql.SQL("DELETE FROM {}").format(done.relation))
 
 
 def test_arcgis_mode(mill: Mill) -> None:
@@ -92,7 +92,7 @@ def test_readers_delay_the_swap_and_see_the_old_table(mill: Mill) -> None:
     done = mill.ingest(mill.place("nc.gpkg"), dataset="busy")
     mill.submit(mill.place("naturalearth_lowres.shp"), dataset="busy", overwrite=True)
     with mill.database.connect("reader", autocommit=False) as reader:
-        query = f"SELECT count(*) FROM {done.table}".encode()  # noqa: S608
+        query = sql.SQL("SELECT count(*) FROM {}").format(done.relation)
         assert reader.execute(query).fetchone() == (100,)
         worker = threading.Thread(target=mill.work)
         worker.start()
@@ -107,7 +107,7 @@ def test_readers_delay_the_swap_and_see_the_old_table(mill: Mill) -> None:
 
 def test_a_view_on_the_table_stands_in_the_way(mill: Mill) -> None:
     done = mill.ingest(mill.place("nc.gpkg"), dataset="viewed")
-    mill.superuser.execute(f"CREATE VIEW public.counties AS SELECT * FROM {done.table}".encode())  # noqa: S608
+    mill.superuser.execute(sql.SQL("CREATE VIEW public.counties AS SELECT * FROM {}").format(done.relation))
     request_id = mill.submit(mill.place("naturalearth_lowres.shp"), dataset="viewed", overwrite=True)
     mill.work()
     error = mill.status(request_id)["error"]

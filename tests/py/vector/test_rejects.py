@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from psycopg import sql
+
 from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Mill
 
@@ -62,8 +64,8 @@ def test_without_rejects_there_are_no_files(mill: Mill) -> None:
 
 def test_grants_outlive_a_replacement(mill: Mill) -> None:
     done = mill.ingest(mill.place("nc.gpkg"), dataset="granted")
-    mill.superuser.execute(f"GRANT SELECT ON {done.table} TO geomill_admin WITH GRANT OPTION".encode())
-    mill.superuser.execute(f"GRANT REFERENCES ON {done.table} TO PUBLIC".encode())
+    mill.superuser.execute(sql.SQL("GRANT SELECT ON {} TO geomill_admin WITH GRANT OPTION").format(done.relation))
+    mill.superuser.execute(sql.SQL("GRANT REFERENCES ON {} TO PUBLIC").format(done.relation))
     query = (
         "SELECT a.grantee::regrole::text, a.privilege_type, a.is_grantable"
         " FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = %s::regclass"

@@ -11,6 +11,7 @@ import pandas as pd
 import pyogrio
 import pytest
 import shapely
+from psycopg import sql
 
 from tests.py.vector.conftest import Ingested, Mill
 
@@ -34,7 +35,8 @@ WITHOUT_TIMES = {"shp", "csv", "kml"}
 def to_geopackage(done: Ingested, folder: Path) -> gpd.GeoDataFrame:
     """The table as GDAL writes it to a GeoPackage and reads it again."""
     names = [column["name"] for column in done.report["columns"]]
-    rows = done.rows(", ".join(f'"{name}"' for name in names) + ", ST_AsBinary(geom) AS wkb, objectid")
+    listed = sql.SQL(", ").join(map(sql.Identifier, names))
+    rows = done.rows(sql.SQL("{}, ST_AsBinary(geom) AS wkb, objectid").format(listed))
     shapes = shapely.from_wkb([None if row["wkb"] is None else bytes(row["wkb"]) for row in rows])
     frame = gpd.GeoDataFrame({name: [row[name] for row in rows] for name in names}, geometry=shapes, crs=done.report["srid"])
     path = folder / "back.gpkg"

@@ -10,6 +10,7 @@ from typing import Any
 import geopandas
 import pytest
 import shapely
+from psycopg import sql
 
 from tests.py.support.stac_extensions import problems
 from tests.py.vector.conftest import Mill
@@ -36,7 +37,7 @@ def geojson(mill: Mill, geometries: list[Any]) -> Path:
 
 def numbers(mill: Mill, table: str) -> list[int]:
     """What a table has as n, in order."""
-    return [row["n"] for row in mill.rows(f"SELECT n FROM geo.{table} ORDER BY n")]  # noqa: S608
+    return [row["n"] for row in mill.rows(sql.SQL("SELECT n FROM {} ORDER BY n").format(sql.Identifier("geo", table)))]
 
 
 def names() -> tuple[str, str]:
@@ -75,8 +76,10 @@ def test_a_table_and_an_item_for_each_family(mill: Mill) -> None:
     assert items(mill, request_id) == {f"{item}_points": "120", f"{item}_lines": "40", f"{item}_polygons": "80"}
     assert [problems(feature, "item") for feature in status["stac_metadata"]["features"]] == [[], [], []]
     assert sorted(status["endpoints"]["table"]) == [f"geo.{base}_{family}" for family in ("lines", "points", "polygons")]
-    assert mill.rows(f"SELECT DISTINCT stac_item_id FROM geo.{base}_lines") == [{"stac_item_id": f"{item}_lines"}]  # noqa: S608
-    assert mill.ddh.execute(f"SELECT count(*) AS n FROM geo.{base}_polygons".encode()).fetchall() == [{"n": 80}]  # noqa: S608
+    of_rows = sql.SQL("SELECT DISTINCT stac_item_id FROM {}").format(sql.Identifier("geo", f"{base}_lines"))
+    assert mill.rows(of_rows) == [{"stac_item_id": f"{item}_lines"}]
+    counted = sql.SQL("SELECT count(*) AS n FROM {}").format(sql.Identifier("geo", f"{base}_polygons"))
+    assert mill.ddh.execute(counted).fetchall() == [{"n": 80}]
 
     # A revision with other families: what it has no more goes, in the same commit.
     assert mill.submit(geojson(mill, [LINE, LINE]), dataset=dataset, table_name=base, geometry_type="split", overwrite=True) == request_id
