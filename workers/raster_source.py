@@ -22,6 +22,7 @@ from typing import Any
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from workers import kept_memory
 from workers.errors import TaskError
 from workers.storage import Source
 
@@ -105,7 +106,7 @@ def opened(path: Path, name: str) -> Iterator[Raster]:
 
     Within, GDAL is as every raster task wants it: bounded memory, no network, damage reported as an error.
     """
-    with python_warnings.catch_warnings(), rasterio.Env(**_SETTINGS):
+    with python_warnings.catch_warnings(), kept_memory.kept(), rasterio.Env(**_SETTINGS):
         python_warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with _opened(path, name) as dataset:
             yield Raster(path, name, dataset)

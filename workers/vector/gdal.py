@@ -6,8 +6,6 @@ like, because no driver for it is left. pyogrio's library is its own: rasterio's
 
 from __future__ import annotations
 
-import ctypes
-
 import pyogrio
 
 DRIVERS = (
@@ -15,9 +13,6 @@ DRIVERS = (
 )  # fmt: skip
 BATCH_BYTES = 40 * 1024 * 1024
 """More than the largest geometry that is taken."""
-_MMAP_THRESHOLD = -3
-"""What malloc.h calls the option."""
-_LARGE_BLOCK = 4 * 1024 * 1024
 
 _OPTIONS = {
     # A batch ends at so many bytes, however many rows were asked for.
@@ -33,12 +28,6 @@ _OPTIONS = {
     "OGR_SQLITE_STATIC_VIRTUAL_OGR": "NO",
     "OGR_SQLITE_LOAD_EXTENSIONS": "",
 }
-
-
-def give_back() -> None:
-    """Have large blocks returned to the system when they are freed. The GNU library keeps those of a size it has seen before."""
-    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-        mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def restrict() -> None:

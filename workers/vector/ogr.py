@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyogrio
 
 from codegen.messages.vector import Chunk, VectorPlan
+from workers import kept_memory
 from workers.errors import TaskError
 from workers.geo_table import ColumnType, SourceColumn
 from workers.vector import arrow, bounds, gdal, wkb
@@ -25,7 +26,7 @@ from workers.vector.source import Dataset
 from workers.vector.wkb import Kinds
 
 gdal.restrict()
-gdal.give_back()
+kept_memory.give_back()
 
 _MULTI = ["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON"]
 _SAMPLE = 4 * 1024 * 1024
