@@ -131,6 +131,7 @@ def main() -> int:
     )
     parser.add_argument("--ten-million", action="store_true", help="with vectors: ten million polygons too (5 GB, minutes)")
     parser.add_argument("--million", action="store_true", help="with requests: a million of them in the books too (minutes)")
+    parser.add_argument("--huge-side", type=int, metavar="N", help="with huge: so many pixels a side (default 72,000: 20 GB)")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     arguments = parser.parse_args()
     effort = QUICK if arguments.quick else FULL
@@ -156,7 +157,7 @@ def main() -> int:
             "requests": lambda: _requests(report, books, effort),
             "searches": lambda: _searches(report, connection, effort),
             "rasters": lambda: _rasters(report, connection, dsn, effort),
-            "huge": lambda: _huge(report, connection, dsn, effort),
+            "huge": lambda: _huge(report, connection, dsn, arguments.huge_side or effort.huge_side),
             "h3": lambda: _h3(report, connection, dsn, effort),
             "peers": lambda: _peers(report, connection, dsn, effort),
         }
@@ -403,13 +404,13 @@ def _rasters(report: Report, connection: psycopg.Connection[Any], dsn: str, effo
     )  # fmt: skip
 
 
-def _huge(report: Report, connection: psycopg.Connection[Any], dsn: str, effort: Effort) -> None:
-    figure = measure_huge(connection, dsn, effort.huge_side)
+def _huge(report: Report, connection: psycopg.Connection[Any], dsn: str, side: int) -> None:
+    figure = measure_huge(connection, dsn, side)
     memory = (
         f"{MEMORY / 2**30:.0f} GB of memory for each, the system's cache of files included" if figure.is_limited else "memory not limited"
     )
     report.table(
-        f"A raster of {effort.huge_side:,} x {effort.huge_side:,}, {figure.source / 1e9:.1f} GB in strips, one worker; {memory}",
+        f"A raster of {side:,} x {side:,}, {figure.source / 1e9:.1f} GB in strips, one worker; {memory}",
         (
             "request, s",
             "examine, s",
