@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, LiteralString
 
 import pytest
 from psycopg import errors, sql
@@ -134,10 +134,10 @@ def test_what_a_model_may_say_the_server_runs_and_shows(module_database: Databas
         ("(leaf_id) VALUES (7)", "roots_leaf_id_fkey"),
     ],
 )
-def test_each_constraint_is_called_by_table_and_column(values: str, constraint: str, module_database: Database) -> None:
+def test_each_constraint_is_called_by_table_and_column(values: LiteralString, constraint: str, module_database: Database) -> None:
     with module_database.connect(autocommit=False) as connection:
         make(connection)
         with pytest.raises(errors.IntegrityError) as refused:
-            connection.execute(b"INSERT INTO garden.roots " + values.encode())
+            connection.execute(sql.SQL("INSERT INTO garden.roots {}").format(sql.SQL(values)))
         assert refused.value.diag.constraint_name == constraint
         connection.rollback()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, LiteralString
 
 import h3
 import numpy as np
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.py.platform.test_roles import CELLS
 from tests.py.platform.together import value
@@ -61,9 +62,9 @@ def test_every_function_agrees(module_database: Database) -> None:
     ],
     ids=["parent", "is_valid"],
 )
-def test_what_does_not_agree_is_named(database: Database, broken: str, definition: str) -> None:
+def test_what_does_not_agree_is_named(database: Database, broken: str, definition: LiteralString) -> None:
     with database.connect() as connection:
-        connection.execute(b"CREATE OR REPLACE FUNCTION " + definition.encode())
+        connection.execute(sql.SQL("CREATE OR REPLACE FUNCTION {}").format(sql.SQL(definition)))
     status, found, error = agreement(database)
     assert (status, "do not agree" in error) == (3, True)
     assert [name for name, (_, different, _) in found.items() if different] == [broken]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, LiteralString
 
 import h3
 import pytest
+from psycopg import sql
 
 from tests.py.support.server import Database
 
-Asked = Callable[[str, list[tuple[Any, ...]]], list[Any]]
+Asked = Callable[[LiteralString, list[tuple[Any, ...]]], list[Any]]
 
 
 def cells(each: int = 60) -> list[str]:
@@ -27,13 +28,11 @@ def cells(each: int = 60) -> list[str]:
 
 @pytest.fixture(scope="module")
 def asked(module_database: Database) -> Asked:
-    def ask(expression: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
+    def ask(expression: LiteralString, arguments: list[tuple[Any, ...]]) -> list[Any]:
         """A SQL expression over the columns a and b, for every pair; as a client, for whom all of it is."""
         with module_database.connect("ddh") as connection:
-            rows = connection.execute(
-                f"SELECT {expression} FROM unnest(%s::bigint[], %s::integer[]) WITH ORDINALITY AS u (a, b, n) ORDER BY u.n".encode(),  # noqa: S608 (the test's own)
-                ([pair[0] for pair in arguments], [pair[1] for pair in arguments]),
-            )
+            query = sql.SQL("SELECT {} FROM unnest(%s::bigint[], %s::integer[]) WITH ORDINALITY AS u (a, b, n) ORDER BY u.n")
+            rows = connection.execute(query.format(sql.SQL(expression)), ([pair[0] for pair in arguments], [pair[1] for pair in arguments]))
             return [row[0] for row in rows]
 
     return ask

@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from psycopg import sql
+
 from tests.conftest import StartWorkers
 from tests.py.support.samples import place
 from tests.py.support.server import CHECKOUT, Database
@@ -31,7 +33,8 @@ def test_every_statement_of_the_guide(database: Database, source_root: Path, wor
     assert refused == []
     request_id = told.partition("|")[0]
     assert workers("--processes", "1", "--until-idle").wait() == 0
-    told, refused = psql(database, f"SELECT platform.get_request_status('{request_id}'); SELECT platform.notification_channel();")
+    asked = sql.SQL("SELECT platform.get_request_status({}); SELECT platform.notification_channel();").format(sql.Literal(request_id))
+    told, refused = psql(database, asked.as_string())
     document, _, channel = told.strip().rpartition("\n")
     status = json.loads(document)
     assert (status["status"], status["endpoints"]["table"]) == ("completed", "geo.natural_earth_countries_v1")

@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
+from psycopg import sql
 
 from tests.conftest import CLIENT
 from tests.py.raster.client import Client, make_collection, path_of, write
@@ -42,8 +43,8 @@ class Published:
                 found = consistency.repair(connection, storage, found, nobodys, lambda: None)
         return [(f"{'mended ' if one.repaired else ''}{one.kind}", one.subject) for one in found]
 
-    def run(self, statement: str, *values: object) -> Any:
-        cursor = self.client.superuser.execute(statement.encode(), values)
+    def run(self, statement: LiteralString | sql.Composed, *values: object) -> Any:
+        cursor = self.client.superuser.execute(statement, values)
         return cursor.fetchone() if cursor.description else None
 
     def found_and_mended(self, kind: str, subject: str) -> None:
@@ -124,8 +125,10 @@ def test_a_collection_of_nobody(published: Published) -> None:
 def test_tables_of_nobody(published: Published) -> None:
     staging = f"_load_{'0' * 24}"
     for name in (staging, "stray", "a_strangers"):
-        published.run(f"CREATE TABLE geo.{name} (); ALTER TABLE geo.{name} OWNER TO geomill_worker")
-    published.run(f"COMMENT ON TABLE geo.stray IS 'Stray\n\ngeomill: client={CLIENT} request={NOBODY} revision=1 job=x'")
+        table = sql.Identifier("geo", name)
+        published.run(sql.SQL("CREATE TABLE {0} (); ALTER TABLE {0} OWNER TO geomill_worker").format(table))
+    comment = f"Stray\n\ngeomill: client={CLIENT} request={NOBODY} revision=1 job=x"
+    published.run(sql.SQL("COMMENT ON TABLE geo.stray IS {}").format(sql.Literal(comment)))
     assert published.check() == [("table_of_nobody", f"geo.{staging}"), ("table_of_nobody", "geo.stray")]
     published.check(repair=True)
     assert published.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import geopandas
 import numpy as np
@@ -115,18 +115,17 @@ def test_another_file_name_is_loaded_for_it_is_in_the_rows(sharer: Sharer) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE geo.{} SET name = 'x' WHERE number = (SELECT min(number) FROM geo.{})",
-        "DELETE FROM geo.{} WHERE number = (SELECT max(number) FROM geo.{})",
-        "INSERT INTO geo.{} (number) SELECT 1 FROM geo.{} LIMIT 1",
+        "UPDATE {0} SET name = 'x' WHERE number = (SELECT min(number) FROM {0})",
+        "DELETE FROM {0} WHERE number = (SELECT max(number) FROM {0})",
+        "INSERT INTO {0} (number) SELECT 1 FROM {0} LIMIT 1",
     ],
     ids=["update", "delete", "insert"],
 )
-def test_what_was_written_to_is_loaded_again(change: str, sharer: Sharer, request: pytest.FixtureRequest) -> None:
+def test_what_was_written_to_is_loaded_again(change: LiteralString, sharer: Sharer, request: pytest.FixtureRequest) -> None:
     name = f"written_{request.node.callspec.id}"
     path = layer(sharer, f"{name}.gpkg", 4)
     sharer.made(f"{name} 1", path)
-    table = f"shared_{name}_1_v1"
-    sharer.superuser.execute(change.format(table, table).encode())
+    sharer.superuser.execute(sql.SQL(change).format(sql.Identifier("geo", f"shared_{name}_1_v1")))
     second = sharer.made(f"{name} 2", path)
     assert sharer.completed(second)["reused_from"] is None
     assert len(numbers(sharer, f"shared_{name}_2_v1")) == ROWS
@@ -188,7 +187,7 @@ def test_who_appends_to_one_changes_no_other(into: int, sharer: Sharer) -> None:
     assert kinds(sharer)[f"shared_{name}_{into}_v1"] == "r"
     table = f"shared_{name}_2_v1"
     assert names_of(sharer, table) == {one.replace(f"{name}_1", f"{name}_2") for one in names_of(sharer, f"shared_{name}_1_v1")}
-    [granted] = sharer.rows(f"SELECT has_table_privilege('geomill_gateway', 'geo.{table}', 'SELECT') AS still")
+    [granted] = sharer.rows("SELECT has_table_privilege('geomill_gateway', %s, 'SELECT') AS still", f"geo.{table}")
     assert granted["still"]
     assert sharer.disagreements() == []
     for request in (added, *requests):

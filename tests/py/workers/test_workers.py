@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 import pytest
@@ -23,6 +23,11 @@ from tests.py.support.waiting import wait_for
 HANDLERS = "tests.py.workers.handlers"
 PARAMETERS = ["folder", "from", "what", "path", "checking"]
 ENVIRONMENT = {"GEOMILL_HANDLER_MODULES": HANDLERS}
+
+CONTRACT = sql.SQL(
+    "CREATE OR REPLACE FUNCTION app.worker_contract() RETURNS TABLE (oldest integer, newest integer, software_version text)"
+    " LANGUAGE sql AS $$ {} $$"
+)
 
 
 class Engine:
@@ -378,20 +383,20 @@ class TestStart:
             (None, ["too old", "make deploy"]),
         ],
     )
-    def test_a_database_of_another_version(self, workers: StartWorkers, engine: Engine, contract: str | None, said: list[str]) -> None:
+    def test_a_database_of_another_version(
+        self, workers: StartWorkers, engine: Engine, contract: LiteralString | None, said: list[str]
+    ) -> None:
         engine.submit("hello_world", {"n": 1})
         if contract is None:
             engine.connection.execute("DROP FUNCTION app.worker_contract()")
         else:
-            head = "CREATE OR REPLACE FUNCTION app.worker_contract() RETURNS TABLE (oldest integer, newest integer, software_version text)"
-            engine.connection.execute(f"{head} LANGUAGE sql AS $$ {contract} $$".encode())
+            engine.connection.execute(CONTRACT.format(sql.SQL(contract)))
         error = self.refused(workers(), engine)
         assert all(words in error for words in said), error
 
     def test_a_database_that_still_keeps_an_older_contract(self, workers: StartWorkers, engine: Engine) -> None:
         """Workers live through a deploy: the shapes that they call stay for one release."""
-        head = "CREATE OR REPLACE FUNCTION app.worker_contract() RETURNS TABLE (oldest integer, newest integer, software_version text)"
-        engine.connection.execute(f"{head} LANGUAGE sql AS $$ SELECT 1, 2, '9.9.0'::text $$".encode())
+        engine.connection.execute(CONTRACT.format(sql.SQL("SELECT 1, 2, '9.9.0'::text")))
         job_id = engine.submit("hello_world", {"n": 1})
         assert workers("--processes", "1", "--until-idle").wait() == 0
         assert engine.job(job_id)["status"] == "completed"
