@@ -99,7 +99,11 @@ def _goes_late(work: Work, key: Key, leaning: Mapping[Key, set[Key]]) -> bool:
     stays_until_then = not is_generated(work, key) and not is_in_the_way(work, thing)
     if thing.kind in ("column", *_LATE) and time_of(work, thing, "contract") == "contract" and stays_until_then:
         return True
-    places = [key, *(part.key for part in parts(work, thing) if part.kind in ("column", "key"))]
+    own = parts(work, thing)
+    references = [part.key for part in own if key[0] == "table" and part.kind == "key" and part.detail["type"] == "f"]
+    if any(_goes_late(work, reference, leaning) for reference in references):
+        return True  # after them
+    places = [key, *(part.key for part in own if part.kind in ("column", "key"))]
     others = {other for place in places for other in leaning.get(place, ()) if other not in places and table_of(work.live[other]) != key[1]}
     return any(work.gone(other) and other[0] in (*_LATE, "column") and _goes_late(work, other, leaning) for other in others)
 

@@ -171,3 +171,13 @@ def _class(model: Model, name: str, mood: Any) -> type[Table]:
     model_class.__table__ = options
     model_class.__doc__ = "A table."
     return model_class
+
+
+def test_a_hot_table_goes_after_its_reference_to_another_that_goes(scratch: psycopg.Connection[Any]) -> None:
+    """Both are taken from the claim path: reference first, each in a transaction of its own."""
+    reference = Drawn("small", nullable=True, default=0, unique=True, references=True)
+    plain = Drawn("integer", nullable=False, default=1, unique=True, references=False)
+    nothing: frozenset[str] = frozenset()
+    old = Model({"west": {"four": reference}, "north": {}, "south": {}}, {}, nothing, nothing, nothing, ("a", "b"), nothing)
+    new = Model({"south": {"one": plain}}, {}, nothing, nothing, nothing, ("a", "b"), frozenset({"app.west", "app.north"}))
+    test_random_models_converge.hypothesis.inner_test(scratch, old, new)  # type: ignore[attr-defined]
