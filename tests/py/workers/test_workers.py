@@ -332,7 +332,7 @@ def test_terminated_connections_are_opened_again(
     def done() -> bool:
         nonlocal killed
         # Not for ever: who takes longer to connect than this waits would never come to the end.
-        if killed <= 40:
+        if killed <= 20:
             rows = engine.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name LIKE 'geomill %%' AND random() < 0.4"
