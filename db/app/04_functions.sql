@@ -5752,7 +5752,7 @@ BEGIN
     ELSE
         -- Whoever works on a stage goes on behind what he had: what lies below is taken, by him or by others. Unless it is so much that
         -- moving `low` up did not help: some claim may have been rolled back, and its tasks lie there.
-        goes_on := only_stage = first_stage AND reported[cardinality(reported)] BETWEEN low AND low + 2 * most_lag;
+        goes_on := (only_stage = first_stage AND reported[cardinality(reported)] BETWEEN low AND low + 2 * most_lag) IS TRUE;
         start := CASE WHEN goes_on THEN reported[cardinality(reported)] ELSE low END;
         common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
         -- Second statement, after the lock: what it sees of `armed` stays so until this transaction ends. Complete; and where the stage
@@ -5779,7 +5779,7 @@ BEGIN
              WHERE t.ctid = ANY (ARRAY(
                        SELECT o.ctid FROM app.tasks AS o
                         WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > start AND o.task_id <= high
-                              -- Whoever holds a task at this moment left his mark on it, and to pass it by that is a tenth of trying its lock.
+                              -- Whoever holds a task at this moment left his mark on it; to look at that costs less than to try its lock.
                               -- The mark outlives a rollback: he who comes from `low` does not heed it.
                               AND (o.xmax = '0' OR NOT goes_on)
                         ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0

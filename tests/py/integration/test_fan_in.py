@@ -146,3 +146,15 @@ def test_what_a_rolled_back_claim_leaves_is_soon_found(engine_database: Any) -> 
             claimed = worker.execute(turn, ("one", Jsonb([{"task_id": t, "attempt": a} for t, a, _ in claimed]))).fetchall()
         assert sorted(order) == list(range(500)), "each once"
         assert max(order.index(index) for _, _, index in left) < 350
+
+
+def test_who_comes_to_a_stage_takes_what_a_rolled_back_claim_left(engine_database: Any) -> None:
+    """Only who goes on behind his own last task passes it by."""
+    with engine_database.connect("superuser") as worker, engine_database.connect("superuser", autocommit=False) as other:
+        worker.execute("SELECT tests.given_workflow('race', %s)", (RACE,))
+        worker.execute("SELECT app.submit_job('race', '{\"n\": 10}')")
+        turn = "SELECT task_id FROM app.turn(%s, '[]', NULL, 2)"
+        worker.execute("SELECT app.register_worker('one')")
+        left = other.execute(turn, ("two",)).fetchall()
+        other.rollback()
+        assert worker.execute(turn, ("one",)).fetchall() == left
