@@ -1128,10 +1128,9 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    request CONSTANT platform.requests := platform.asking_request(equal_members.task_id, equal_members.attempt);
+    request CONSTANT platform.requests := platform.sharing_request(equal_members.task_id, equal_members.attempt);
 BEGIN
-    IF request.request_id IS NULL OR request.published_revision > coalesce(request.unpublish_revision, 0)
-       OR request.processing_config -> 'reprocess' = 'true' THEN
+    IF request.request_id IS NULL THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -1165,10 +1164,9 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    request CONSTANT platform.requests := platform.asking_request(equal_requests.task_id, equal_requests.attempt);
+    request CONSTANT platform.requests := platform.sharing_request(equal_requests.task_id, equal_requests.attempt);
 BEGIN
-    IF request.request_id IS NULL OR request.published_revision > coalesce(request.unpublish_revision, 0)
-       OR request.processing_config -> 'reprocess' = 'true' THEN
+    IF request.request_id IS NULL THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -3695,6 +3693,28 @@ AS $$
        AND (r.status IN ('pending'::platform.request_status, 'processing'::platform.request_status) OR r.published_revision > coalesce(r.unpublish_revision, 0));
 $$;
 GRANT EXECUTE ON FUNCTION platform.sharers(text, text, text) TO geomill_api;
+
+-- platform.sharing_request: the request that a running task serves, where it may show what an equal one made.
+--
+-- Guarantees  As platform.asking_request; NULL, too, where the request asks to be processed (reprocess), or already shows something: an
+--             overwrite makes artefacts of its own.
+-- Locks       none.
+-- Errors      GM409 stale attempt.
+CREATE OR REPLACE FUNCTION platform.sharing_request(task_id bigint, attempt integer)
+RETURNS platform.requests
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request platform.requests := platform.asking_request(sharing_request.task_id, sharing_request.attempt);
+BEGIN
+    IF request.published_revision > coalesce(request.unpublish_revision, 0) OR request.processing_config -> 'reprocess' = 'true' THEN
+        RETURN NULL;
+    END IF;
+    RETURN request;
+END;
+$$;
 
 -- platform.show_members: the members of a collection are about to be shown: note those that were made, see to it that the others are held.
 --
