@@ -101,7 +101,7 @@ def _make_column(work: Work, thing: Thing) -> None:
                 "give the field a default, or write its type as `X | None` and fill it before it is made required",
             )
         calls = any(kind == "function" for kind, _ in work.wanted.needs[thing.key])
-        when = "change" if calls else time_of(work, thing, "expand")
+        when = "change" if calls or thing.key in work.again else time_of(work, thing, "expand")
         add(work, f"add column {thing.name} {it['type']}", changes.create(thing, work.wanted), thing, when=when)
         return
     before = live.detail
