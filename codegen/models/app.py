@@ -81,7 +81,7 @@ class Job(Table):
             Index(("client_id", "priority", "share_until DESC"), where="client_id IS NOT NULL", name="idx_jobs_share"),
         ],
         only_these_indexes="status and created_at are served together; no query sorts by started_at or updated_at",
-        grants={"geomill_admin": ("SELECT",)},
+        no_column_checks=UNCHECKED, grants={"geomill_admin": ("SELECT",)},
     )  # fmt: skip
 
     job_id: Annotated[str, Column(primary_key=True)] = Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$", description="SHA-256 of job type, canonical parameters, platform request and revision")
@@ -123,6 +123,9 @@ class Stage(Table):
     stage: int = Field(ge=1, description="Position in the job, from 1")
     name: str = Field(max_length=100, description="Name for people")
     task_type: str = Field(max_length=100, description="What its tasks do")
+    job_type: str | None = Field(default=None, max_length=100, description="The job's, for the claim; NULL in stages that an older release fanned out")
+    correlation_id: str | None = Field(default=None, max_length=255, description="The job's, for the claim")
+    platform_request_id: Annotated[str | None, Column(refers_to="platform.requests")] = Field(default=None, max_length=32, description="The job's, for the claim")
     status: StageStatus = Field(default=StageStatus.PENDING, description="Where it stands")
     fan_out: FanOut = Field(description="How its tasks were made, and so what each receives")
     tasks: int = Field(ge=0, description="Number of tasks it was given")
@@ -242,8 +245,8 @@ class Task(Table):
     )  # fmt: skip
 
     task_id: Annotated[int, Column(primary_key=True)] = Field(ge=0, lt=2**63, description="stage_id << 24 | task_index. No foreign key to stages: the key is made from it, and a check a row would halve fan-out")
-    stage_id: Annotated[int, Column(generated=f"task_id >> {TASK_BITS}", refers_to="app.stages")] = Field(ge=0, lt=2**63, description="The stage, from the key")
-    task_index: Annotated[int, Column(generated=f"(task_id & {2**TASK_BITS - 1})::integer")] = Field(ge=0, description="Position in the stage, from 0, from the key")
+    stage_id: Annotated[int, Column(refers_to="app.stages")] = Field(ge=0, lt=2**63, description="The stage, as in the key")
+    task_index: int = Field(ge=0, lt=2**TASK_BITS, description="Position in the stage, from 0, as in the key")
     status: TaskStatus = Field(default=TaskStatus.PENDING, description="Where it stands; a retry waiting for its time is pending with a run_at")
     attempt: int = Field(default=0, ge=0, description="Raised by every claim; what is named with an older attempt changes nothing")
     forgiven: int = Field(default=0, ge=0, description="Attempts that do not count against the limit: released by a draining worker, or before an explicit retry")

@@ -102,18 +102,7 @@ CREATE TABLE app.jobs (
     started_at timestamptz,
     completed_at timestamptz,
     updated_at timestamptz DEFAULT now() NOT NULL,
-    CONSTRAINT jobs_pkey PRIMARY KEY (job_id),
-    CONSTRAINT jobs_job_id_length_check CHECK (char_length(job_id) >= 64),
-    CONSTRAINT jobs_job_id_check CHECK (job_id ~ '^[0-9a-f]+$'),
-    CONSTRAINT jobs_job_type_version_check CHECK (job_type_version >= 1),
-    CONSTRAINT jobs_stage_check CHECK (stage >= 1),
-    CONSTRAINT jobs_total_stages_check CHECK (total_stages >= 1),
-    CONSTRAINT jobs_parameters_check CHECK (jsonb_typeof(parameters) = 'object'),
-    CONSTRAINT jobs_metadata_check CHECK (jsonb_typeof(metadata) = 'object'),
-    CONSTRAINT jobs_result_data_check CHECK (jsonb_typeof(result_data) = 'object'),
-    CONSTRAINT jobs_error_details_check CHECK (jsonb_typeof(error_details) = 'object'),
-    CONSTRAINT jobs_priority_check CHECK (priority >= -100 AND priority <= 100),
-    CONSTRAINT jobs_revision_check CHECK (revision >= 1)
+    CONSTRAINT jobs_pkey PRIMARY KEY (job_id)
 )
 WITH (fillfactor = 80);
 
@@ -148,6 +137,9 @@ CREATE TABLE app.stages (
     stage integer NOT NULL,
     name varchar(100) NOT NULL,
     task_type varchar(100) NOT NULL,
+    job_type varchar(100),
+    correlation_id varchar(255),
+    platform_request_id varchar(32),
     status app.stage_status DEFAULT 'pending'::app.stage_status NOT NULL,
     fan_out app.fan_out NOT NULL,
     tasks integer NOT NULL,
@@ -174,6 +166,9 @@ COMMENT ON COLUMN app.stages.job_id IS 'The job it belongs to';
 COMMENT ON COLUMN app.stages.stage IS 'Position in the job, from 1';
 COMMENT ON COLUMN app.stages.name IS 'Name for people';
 COMMENT ON COLUMN app.stages.task_type IS 'What its tasks do';
+COMMENT ON COLUMN app.stages.job_type IS 'The job''s, for the claim; NULL in stages that an older release fanned out';
+COMMENT ON COLUMN app.stages.correlation_id IS 'The job''s, for the claim';
+COMMENT ON COLUMN app.stages.platform_request_id IS 'The job''s, for the claim';
 COMMENT ON COLUMN app.stages.status IS 'Where it stands';
 COMMENT ON COLUMN app.stages.fan_out IS 'How its tasks were made, and so what each receives';
 COMMENT ON COLUMN app.stages.tasks IS 'Number of tasks it was given';
@@ -304,8 +299,8 @@ COMMENT ON COLUMN app.capped_stages.high IS 'Highest task id of the stage';
 
 CREATE TABLE app.tasks (
     task_id bigint NOT NULL,
-    stage_id bigint GENERATED ALWAYS AS (task_id >> 24) STORED NOT NULL,
-    task_index integer GENERATED ALWAYS AS ((task_id & 16777215)::integer) STORED NOT NULL,
+    stage_id bigint NOT NULL,
+    task_index integer NOT NULL,
     status app.task_status DEFAULT 'pending'::app.task_status NOT NULL,
     attempt integer DEFAULT 0 NOT NULL,
     forgiven integer DEFAULT 0 NOT NULL,
@@ -320,8 +315,8 @@ WITH (fillfactor = 33, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_
 
 COMMENT ON TABLE app.tasks IS 'One unit of work. Narrow, because the claim path lives here; what is wide lies in task_inputs and task_results.';
 COMMENT ON COLUMN app.tasks.task_id IS 'stage_id << 24 | task_index. No foreign key to stages: the key is made from it, and a check a row would halve fan-out';
-COMMENT ON COLUMN app.tasks.stage_id IS 'The stage, from the key';
-COMMENT ON COLUMN app.tasks.task_index IS 'Position in the stage, from 0, from the key';
+COMMENT ON COLUMN app.tasks.stage_id IS 'The stage, as in the key';
+COMMENT ON COLUMN app.tasks.task_index IS 'Position in the stage, from 0, as in the key';
 COMMENT ON COLUMN app.tasks.status IS 'Where it stands; a retry waiting for its time is pending with a run_at';
 COMMENT ON COLUMN app.tasks.attempt IS 'Raised by every claim; what is named with an older attempt changes nothing';
 COMMENT ON COLUMN app.tasks.forgiven IS 'Attempts that do not count against the limit: released by a draining worker, or before an explicit retry';

@@ -630,6 +630,7 @@ DECLARE
     found_wrong jsonb;
     not_before timestamptz;
     new_job_id varchar(64);
+    job app.jobs;
     same varchar(64);
     share_from timestamptz;
 BEGIN
@@ -678,7 +679,8 @@ BEGIN
                 (options ->> 'priority')::integer, (options ->> 'revision')::integer, options ->> 'platform_request_id',
                 coalesce(options ->> 'correlation_id', gen_random_uuid()::text), options ->> 'client_id', not_before,
                 options ->> 'unique_key', options ->> 'concurrency_key', share_from)
-        ON CONFLICT DO NOTHING;
+        ON CONFLICT DO NOTHING
+        RETURNING j.* INTO job;
         EXIT WHEN FOUND;
         SELECT j.job_id INTO same FROM app.jobs AS j
          WHERE j.job_type = definition.job_type AND j.unique_key = options ->> 'unique_key' AND j.status IN ('pending'::app.job_status, 'processing'::app.job_status);
@@ -694,7 +696,7 @@ BEGIN
         -- The open job with that key has ended between the two statements: now there is room.
     END LOOP;
 
-    PERFORM app.open_next_stage(new_job_id, 0);
+    PERFORM app.open_next_stage(job, 0);
     IF share_from IS NOT NULL THEN
         UPDATE app.jobs AS j
            SET share_until = j.share_until + least(s.tasks, 600) * interval '1 second'
@@ -1035,6 +1037,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     this app.stages;
+    job app.jobs;
     threshold double precision;
     counts record;
     outcome app.stage_status;
@@ -1046,11 +1049,11 @@ BEGIN
       INTO counts
       FROM app.tasks AS t
      WHERE t.task_id BETWEEN this.stage_id << 24 AND this.last_task_id;
+    SELECT j.* INTO STRICT job FROM app.jobs AS j WHERE j.job_id = this.job_id;
     -- Under fail_job the first failure has ended the job; here one is met where others of its dead letters were redriven.
     SELECT CASE d.failure_policy WHEN 'fail_job'::app.failure_policy THEN 0 ELSE d.max_failed_fraction END INTO STRICT threshold
-      FROM app.jobs AS j
-      JOIN app.job_stages AS d ON d.job_type = j.job_type AND d.version = j.job_type_version AND d.stage = this.stage
-     WHERE j.job_id = this.job_id;
+      FROM app.job_stages AS d
+     WHERE d.job_type = job.job_type AND d.version = job.job_type_version AND d.stage = this.stage;
     outcome := CASE
         WHEN counts.failed = 0 THEN 'completed'::app.stage_status
         WHEN counts.completed = 0 OR counts.failed > threshold::numeric * this.tasks THEN 'failed'::app.stage_status
@@ -1073,7 +1076,7 @@ BEGIN
         PERFORM app.finish_job(this.job_id, 'failed'::app.job_status, coalesce(last_error, '{}') || jsonb_build_object(
             'stage', this.stage, 'failed_tasks', counts.failed, 'tasks', this.tasks));
     ELSE
-        PERFORM app.open_next_stage(this.job_id, this.stage);
+        PERFORM app.open_next_stage(job, this.stage);
     END IF;
     RETURN true;
 END;
@@ -1853,7 +1856,7 @@ BEGIN
                 app.problem('JOB_REPAIRED', 'system', 'stage', to_jsonb(last_stage.stage),
                     format('stage %s is %s, and the job had not ended with it', last_stage.stage, last_stage.status), 'see app.stage_errors for what went wrong in it'));
         ELSE
-            PERFORM app.open_next_stage(sick, coalesce(last_stage.stage, 0));
+            PERFORM app.open_next_stage((SELECT j FROM app.jobs AS j WHERE j.job_id = sick), coalesce(last_stage.stage, 0));
         END IF;
         repaired := repaired + 1;
     END LOOP;
@@ -2206,13 +2209,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF caps IS NULL THEN
-        WITH made AS (
-            INSERT INTO app.ready_stages AS r (stage_id, task_type, rank, low, high)
-            VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high)
-            ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low), high = excluded.high)
-        -- A row more, and only where the rank lies below the floor.
-        INSERT INTO app.ready_floors (rank)
-        SELECT make_ready.rank WHERE make_ready.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1);
+        INSERT INTO app.ready_stages AS r (stage_id, task_type, rank, low, high)
+        VALUES (make_ready.stage_id, make_ready.task_type, make_ready.rank, make_ready.low, make_ready.high)
+        ON CONFLICT ON CONSTRAINT ready_stages_pkey DO UPDATE SET low = least(r.low, excluded.low), high = excluded.high;
+        IF make_ready.rank < (SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1) THEN
+            INSERT INTO app.ready_floors (rank) VALUES (make_ready.rank);
+        END IF;
     ELSE
         INSERT INTO app.capped_stages AS c (stage_id, caps, rank, low, high)
         VALUES (make_ready.stage_id, make_ready.caps, make_ready.rank, make_ready.low, make_ready.high)
@@ -2681,21 +2683,24 @@ $$;
 -- Guarantees  When it returns, tasks of a later stage exist or the job has reached its end. A stage without tasks ends
 --             as it opens. A stage that cannot be opened fails the job, with the reason.
 -- Locks       stage row, job row (the caller holds the job's advisory lock, or has just made the job).
-CREATE OR REPLACE FUNCTION app.open_next_stage(job_id text, after_stage integer)
+CREATE OR REPLACE FUNCTION app.open_next_stage(job app.jobs, after_stage integer)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     next_stage integer := open_next_stage.after_stage + 1;
+    definition app.job_stages;
     opened record;
 BEGIN
     -- A loop, because each stage's fan-out may read the results of the one before.
     LOOP
-        opened := app.open_stage(open_next_stage.job_id, next_stage);
-        EXIT WHEN opened.new_stage_id IS NULL AND opened.problem IS NULL;
+        SELECT d.* INTO definition FROM app.job_stages AS d
+         WHERE d.job_type = job.job_type AND d.version = job.job_type_version AND d.stage = next_stage AND d.stage <= job.total_stages;
+        EXIT WHEN NOT FOUND;
+        opened := app.open_stage(job, definition);
         IF opened.problem IS NOT NULL THEN
-            PERFORM app.finish_job(open_next_stage.job_id, 'failed'::app.job_status, opened.problem);
+            PERFORM app.finish_job(job.job_id, 'failed'::app.job_status, opened.problem);
             RETURN;
         END IF;
         IF opened.task_count > 0 THEN
@@ -2707,7 +2712,7 @@ BEGIN
          WHERE s.stage_id = opened.new_stage_id;
         next_stage := next_stage + 1;
     END LOOP;
-    PERFORM app.finish_job(open_next_stage.job_id, NULL, NULL);
+    PERFORM app.finish_job(job.job_id, NULL, NULL);
 END;
 $$;
 
@@ -2719,17 +2724,17 @@ $$;
 --
 -- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index. Listeners are told once a transaction.
 --             new_stage_id is NULL and problem says why where the definition and the data do not fit: no row was made.
---             Everything is NULL where the job has no such stage.
 --             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it. So it is, for a
 --             moment, where the client is just being paused or resumed.
 -- Locks       client (advisory, shared, try), where the job has one. Its rows are new; the caller holds the job's advisory lock, or
 --             has just made the job.
-CREATE OR REPLACE FUNCTION app.open_stage(job_id text, stage integer, OUT new_stage_id bigint, OUT task_count integer, OUT problem jsonb)
+CREATE OR REPLACE FUNCTION app.open_stage(job app.jobs, definition app.job_stages, OUT new_stage_id bigint, OUT task_count integer, OUT problem jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    here record;
+    shared jsonb := '{}';
+    caps integer[];
     previous app.stages;
     mask CONSTANT bigint := (1::bigint << 24) - 1;
     most CONSTANT bigint := 1::bigint << 24;
@@ -2745,41 +2750,33 @@ DECLARE
     rank bigint;
     this_moment CONSTANT timestamptz := app.clock();
 BEGIN
-    SELECT j.job_id, j.job_type, j.status, j.stage, j.priority, j.parameters, j.client_id, j.run_at, j.share_until,
-           d.name, d.task_type, d.fan_out, d.fan_out_from, d.fan_out_path, d.condition, d.max_runtime_seconds,
-           d.task_parameters, '{}'::jsonb AS shared,
-           CASE WHEN EXISTS (SELECT FROM app.caps) THEN app.caps_of(d.task_type, j.client_id, j.concurrency_key) END AS caps
-      INTO here
-      FROM app.jobs AS j
-      JOIN app.job_stages AS d ON d.job_type = j.job_type AND d.version = j.job_type_version AND d.stage = open_stage.stage AND d.stage <= j.total_stages
-     WHERE j.job_id = open_stage.job_id;
-    IF NOT FOUND THEN
-        RETURN;
+    IF EXISTS (SELECT FROM app.caps) THEN
+        caps := app.caps_of(definition.task_type, job.client_id, job.concurrency_key);
     END IF;
-    IF here.task_parameters <> '[]' THEN
-        here.shared := (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(here.parameters) AS p WHERE here.task_parameters ? p.key);
+    IF definition.task_parameters <> '[]' THEN
+        shared := (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM jsonb_each(job.parameters) AS p WHERE definition.task_parameters ? p.key);
     END IF;
-    IF open_stage.stage > 1 THEN
-        SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = here.job_id AND s.stage = open_stage.stage - 1;
+    IF definition.stage > 1 THEN
+        SELECT s.* INTO previous FROM app.stages AS s WHERE s.job_id = job.job_id AND s.stage = definition.stage - 1;
     END IF;
-    waits_until := CASE WHEN here.caps IS NOT NULL THEN 'infinity'::timestamptz END;
+    waits_until := CASE WHEN caps IS NOT NULL THEN 'infinity'::timestamptz END;
 
     -- What can go wrong is settled before the first row is written.
     task_count := NULL;
-    IF here.condition IS NOT NULL AND NOT coalesce(jsonb_path_match(
-           jsonb_build_object('parameters', here.parameters, 'previous', app.results_array(previous.stage_id)),
-           here.condition::jsonpath, '{}', true), false) THEN
+    IF definition.condition IS NOT NULL AND NOT coalesce(jsonb_path_match(
+           jsonb_build_object('parameters', job.parameters, 'previous', app.results_array(previous.stage_id)),
+           definition.condition::jsonpath, '{}', true), false) THEN
         task_count := 0;
-    ELSIF here.fan_out = 'count'::app.fan_out THEN
-        wanted := jsonb_path_query_first(here.parameters, here.fan_out_path::jsonpath);
+    ELSIF definition.fan_out = 'count'::app.fan_out THEN
+        wanted := jsonb_path_query_first(job.parameters, definition.fan_out_path::jsonpath);
         IF jsonb_typeof(wanted) IS DISTINCT FROM 'number' OR (wanted::numeric % 1) <> 0 OR wanted::numeric NOT BETWEEN 0 AND most THEN
-            problem := app.problem('FAN_OUT_COUNT', 'user', here.fan_out_path, wanted,
-                format('stage %s of %s needs a whole number between 0 and %s at %s', open_stage.stage, here.job_type, most, here.fan_out_path),
+            problem := app.problem('FAN_OUT_COUNT', 'user', definition.fan_out_path, wanted,
+                format('stage %s of %s needs a whole number between 0 and %s at %s', definition.stage, job.job_type, most, definition.fan_out_path),
                 'submit the job with such a number');
             RETURN;
         END IF;
         task_count := wanted::integer;
-    ELSIF here.fan_out = 'single'::app.fan_out THEN
+    ELSIF definition.fan_out = 'single'::app.fan_out THEN
         task_count := 1;
     END IF;
 
@@ -2787,34 +2784,38 @@ BEGIN
     base := new_stage_id << 24;
     first_task := base;
     last_task := CASE WHEN task_count > 0 THEN base + task_count - 1 END;
-    INSERT INTO app.stages (stage_id, job_id, stage, name, task_type, fan_out, tasks, last_task_id, max_runtime_seconds, task_parameters,
+    INSERT INTO app.stages (stage_id, job_id, stage, name, task_type, job_type, correlation_id, platform_request_id, fan_out, tasks, last_task_id, max_runtime_seconds, task_parameters,
                                   matches_stage_id, caps, created_at) OVERRIDING SYSTEM VALUE
-    VALUES (new_stage_id, here.job_id, open_stage.stage, here.name, here.task_type, here.fan_out, coalesce(task_count, 0), last_task,
-            here.max_runtime_seconds, here.shared, CASE WHEN here.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END,
-            here.caps, this_moment);
+    VALUES (new_stage_id, job.job_id, definition.stage, definition.name, definition.task_type, job.job_type, job.correlation_id, job.platform_request_id, definition.fan_out, coalesce(task_count, 0), last_task,
+            definition.max_runtime_seconds, shared, CASE WHEN definition.fan_out = 'match_previous'::app.fan_out THEN previous.stage_id END,
+            caps, this_moment);
 
-    IF task_count IS NOT NULL THEN
-        INSERT INTO app.tasks (task_id, task_type, run_at)
-        SELECT base + i, here.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
-    ELSIF here.fan_out = 'match_previous'::app.fan_out THEN
-        INSERT INTO app.tasks (task_id, task_type, run_at)
-        SELECT base | (t.task_id & mask), here.task_type, waits_until
+    IF task_count = 1 THEN
+        -- As below; what has no FROM is not planned anew for each number of rows.
+        INSERT INTO app.tasks (task_id, stage_id, task_index, task_type, run_at)
+        VALUES (base, new_stage_id, 0, definition.task_type, waits_until);
+    ELSIF task_count IS NOT NULL THEN
+        INSERT INTO app.tasks (task_id, stage_id, task_index, task_type, run_at)
+        SELECT base + i, open_stage.new_stage_id, i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
+    ELSIF definition.fan_out = 'match_previous'::app.fan_out THEN
+        INSERT INTO app.tasks (task_id, stage_id, task_index, task_type, run_at)
+        SELECT base | (t.task_id & mask), open_stage.new_stage_id, t.task_index, definition.task_type, waits_until
           FROM app.tasks AS t
          WHERE t.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id AND t.status = 'completed'::app.task_status;
         GET DIAGNOSTICS task_count = ROW_COUNT;
         SELECT min(t.task_id), max(t.task_id) INTO first_task, last_task FROM app.tasks AS t WHERE t.task_id BETWEEN base AND base | mask;
     ELSE
-        IF here.fan_out_from = 'parameters' THEN
+        IF definition.fan_out_from = 'parameters' THEN
             INSERT INTO app.task_inputs (task_id, item)
             SELECT base + e.position - 1, e.element
-              FROM jsonb_path_query(here.parameters, here.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
+              FROM jsonb_path_query(job.parameters, definition.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
              WHERE e.position <= most + 1;
         ELSE
             INSERT INTO app.task_inputs (task_id, item)
             SELECT base + numbered.position - 1, numbered.element
               FROM (SELECT e.element, row_number() OVER (ORDER BY r.task_id, e.position) AS position
                       FROM app.task_results AS r,
-                           jsonb_path_query(r.result_data, here.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
+                           jsonb_path_query(r.result_data, definition.fan_out_path::jsonpath) WITH ORDINALITY AS e (element, position)
                      WHERE r.task_id BETWEEN previous.stage_id << 24 AND previous.last_task_id) AS numbered
              WHERE numbered.position <= most + 1;
         END IF;
@@ -2824,38 +2825,38 @@ BEGIN
             DELETE FROM app.task_inputs AS i WHERE i.task_id BETWEEN base AND base + most;
             DELETE FROM app.stages AS s WHERE s.stage_id = open_stage.new_stage_id;
             new_stage_id := NULL;
-            problem := app.problem('FAN_OUT_TOO_LARGE', 'user', here.fan_out_path, NULL,
-                format('stage %s of %s fans out into more than %s tasks', open_stage.stage, here.job_type, most), 'split the work into several jobs');
+            problem := app.problem('FAN_OUT_TOO_LARGE', 'user', definition.fan_out_path, NULL,
+                format('stage %s of %s fans out into more than %s tasks', definition.stage, job.job_type, most), 'split the work into several jobs');
             RETURN;
         END IF;
         last_task := base + task_count - 1;
-        INSERT INTO app.tasks (task_id, task_type, run_at)
-        SELECT base + i, here.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
+        INSERT INTO app.tasks (task_id, stage_id, task_index, task_type, run_at)
+        SELECT base + i, open_stage.new_stage_id, i, definition.task_type, waits_until FROM generate_series(0, task_count - 1) AS i;
     END IF;
 
     IF task_count > 0 THEN
-        IF here.fan_out IN ('each'::app.fan_out, 'match_previous'::app.fan_out) THEN
+        IF definition.fan_out IN ('each'::app.fan_out, 'match_previous'::app.fan_out) THEN
             UPDATE app.stages AS s SET tasks = task_count, last_task_id = last_task WHERE s.stage_id = new_stage_id;
         END IF;
-        IF here.client_id IS NOT NULL THEN
+        IF job.client_id IS NOT NULL THEN
             -- Not waited for: whoever pauses or resumes the client may be waiting for a row of ready_stages that this transaction
             -- has locked in a claim. Then the stage is parked, due at once; who unparks it sees what was decided.
-            is_unsure := NOT pg_try_advisory_xact_lock_shared(71106, hashtext(here.client_id));
-            is_paused := NOT is_unsure AND EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = here.client_id);
+            is_unsure := NOT pg_try_advisory_xact_lock_shared(71106, hashtext(job.client_id));
+            is_paused := NOT is_unsure AND EXISTS (SELECT FROM app.paused_clients AS p WHERE p.client_id = job.client_id);
         END IF;
         -- A point of priority is worth ten minutes of waiting: urgent work goes first, and nothing starves.
-        waits_from := greatest(this_moment, CASE WHEN here.status = 'pending'::app.job_status THEN coalesce(here.share_until, here.run_at) END);
-        rank := (extract(epoch FROM waits_from) * 1000000)::bigint - here.priority::bigint * 600000000;
-        is_delayed := here.status = 'pending'::app.job_status AND coalesce(here.run_at > this_moment, false);
+        waits_from := greatest(this_moment, CASE WHEN job.status = 'pending'::app.job_status THEN coalesce(job.share_until, job.run_at) END);
+        rank := (extract(epoch FROM waits_from) * 1000000)::bigint - job.priority::bigint * 600000000;
+        is_delayed := job.status = 'pending'::app.job_status AND coalesce(job.run_at > this_moment, false);
         IF is_paused OR is_delayed OR is_unsure THEN
             INSERT INTO app.parked_stages (stage_id, client_id, run_at, task_type, rank, low, high)
-            VALUES (new_stage_id, here.client_id, CASE WHEN is_delayed THEN here.run_at WHEN is_unsure THEN this_moment END, here.task_type, rank, first_task - 1, last_task);
+            VALUES (new_stage_id, job.client_id, CASE WHEN is_delayed THEN job.run_at WHEN is_unsure THEN this_moment END, definition.task_type, rank, first_task - 1, last_task);
         ELSE
-            PERFORM app.make_ready(new_stage_id, here.task_type, here.caps, rank, first_task - 1, last_task);
+            PERFORM app.make_ready(new_stage_id, definition.task_type, caps, rank, first_task - 1, last_task);
         END IF;
     END IF;
-    IF here.stage <> open_stage.stage THEN
-        UPDATE app.jobs AS j SET stage = open_stage.stage WHERE j.job_id = here.job_id;
+    IF job.stage <> definition.stage THEN
+        UPDATE app.jobs AS j SET stage = definition.stage WHERE j.job_id = job.job_id;
     END IF;
 END;
 $$;
@@ -5665,16 +5666,15 @@ DECLARE
     wanted text[] := turn.task_types;
     me integer;
     place tid;
-    reported bigint[] := '{}';
-    attempts integer[] := '{}';
-    common_attempt integer;
-    only_stage bigint;
+    reported bigint[];
     is_gapless boolean;
+    said text;
     has_more boolean := false;
+    is_mixed boolean;
     is_ordinary boolean;
     is_locked boolean;
-    is_counted boolean := true;
-    is_noted boolean := false;
+    is_counted boolean;
+    is_noted boolean;
     is_one_for_all boolean;
     is_new boolean;
     ended bigint[];
@@ -5682,56 +5682,49 @@ DECLARE
     first_rank bigint;
     low bigint;
     high bigint;
-    goes_on boolean;
-    start bigint;
-    ids bigint[] := '{}';
-    numbers integer[] := '{}';
+    behind bigint;
+    ids bigint[];
     taken record;
 BEGIN
-    IF (turn.max_tasks BETWEEN 0 AND 10000) IS NOT TRUE THEN
+    IF (turn.max_tasks BETWEEN 0 AND 10000 AND current_setting('transaction_isolation') = 'read committed') IS NOT TRUE THEN
         PERFORM app.require_batch(turn.max_tasks);
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
         PERFORM app.require_read_committed();
     END IF;
     IF wanted IS NULL THEN
         wanted := ARRAY(SELECT DISTINCT d.task_type::text FROM app.job_stages AS d);
     END IF;
     IF turn.finished <> '[]' THEN
-        IF jsonb_typeof(turn.finished) <> 'array' THEN
+        -- A report of successes alone is not taken apart: its text is compared with what it is when it is of all that the worker holds.
+        said := turn.finished::text;
+        has_more := strpos(said, '"result_data"') > 0 OR strpos(said, '"error"') > 0;
+        IF has_more THEN
             PERFORM app.check_finished(turn.finished);
-        END IF;
-        reported := '{' || btrim(jsonb_path_query_array(turn.finished, 'strict $[*].task_id ? (@ >= 0)', '{}', true)::text, '[]') || '}';
-        attempts := '{' || btrim(jsonb_path_query_array(turn.finished, 'strict $[*].attempt ? (@ >= 0)', '{}', true)::text, '[]') || '}';
-        -- Each element has both numbers, and where two members an element are all, neither result nor error nor what is unknown. Which
-        -- element is wrong, and why, check_finished says.
-        has_more := jsonb_array_length(jsonb_path_query_array(turn.finished, '$[*].*')) <> 2 * jsonb_array_length(turn.finished);
-        IF has_more OR cardinality(reported) <> jsonb_array_length(turn.finished) OR cardinality(attempts) <> jsonb_array_length(turn.finished) THEN
-            PERFORM app.check_finished(turn.finished);
-        END IF;
-        -- In order, and of one stage: then the ends say which. Where others' tasks lie among them, there are not too many of those.
-        is_gapless := reported[cardinality(reported)] - reported[1] = cardinality(reported) - 1;
-        IF reported[1] >> 24 = reported[cardinality(reported)] >> 24
-           AND reported[cardinality(reported)] - reported[1] <= 500 + 20 * cardinality(reported)
-           AND NOT (has_more AND jsonb_path_exists(turn.finished, '$[*].error ? (@ != null)')) THEN
-            only_stage := reported[1] >> 24;
+            reported := '{' || btrim(jsonb_path_query_array(turn.finished, 'strict $[*].task_id ? (@ >= 0)', '{}', true)::text, '[]') || '}';
+            is_mixed := jsonb_path_exists(turn.finished, '$[*] ? (@.error != null || @.attempt != 1)');
         END IF;
     END IF;
 
     -- First statement: who reports, where work is, and the lock of the job, as app.lock_jobs takes it. The ordinary report is of all that
-    -- the worker holds, each task once and in order, of one stage, and nothing failed.
+    -- the worker holds, each task once and in order, of one stage, in its first attempt, and nothing failed.
     -- Every turn leaves a version of the worker's row behind, and while an old transaction is open they stay: the range, walked from
     -- its end, finds the newest without wading through the others, which an equality would not; and its place serves for the update.
-    SELECT w.worker_key, w.place, w.holding = reported AND w.holding_attempts = attempts AND (only_stage IS NOT NULL OR turn.finished = '[]'),
+    SELECT w.worker_key, w.place, w.is_ordinary, w.holding,
            r.stage_id, r.rank, r.low, r.high,
            CASE WHEN s.stage_id IS NULL THEN NULL
-                WHEN NOT s.armed AND s.last_task_id = ANY (reported) THEN pg_advisory_xact_lock(71101, hashtext(s.job_id)) IS NULL
+                WHEN NOT s.armed AND s.last_task_id = ANY (w.holding) THEN pg_advisory_xact_lock(71101, hashtext(s.job_id)) IS NULL
                 ELSE pg_advisory_xact_lock_shared(71101, hashtext(s.job_id)) IS NULL END
-      INTO me, place, is_ordinary, first_stage, first_rank, low, high, is_locked
-      FROM (SELECT o.worker_key, o.ctid AS place, o.holding, o.holding_attempts FROM app.workers AS o
+      INTO me, place, is_ordinary, reported, first_stage, first_rank, low, high, is_locked
+      FROM (SELECT o.worker_key, o.ctid AS place, o.holding,
+                   CASE WHEN turn.finished = '[]' THEN o.holding = '{}'
+                        -- Of one stage: then the ends say which. Where others' tasks lie among them, there are not too many of those.
+                        WHEN NOT 1 = ALL (o.holding_attempts) OR o.holding[1] >> 24 <> o.holding[cardinality(o.holding)] >> 24
+                             OR o.holding[cardinality(o.holding)] - o.holding[1] > 500 + 20 * cardinality(o.holding) THEN false
+                        WHEN has_more THEN o.holding = reported AND NOT is_mixed
+                        ELSE said = '[{"attempt": 1, "task_id": ' || array_to_string(o.holding, '}, {"attempt": 1, "task_id": ') || '}]' END AS is_ordinary
+              FROM app.workers AS o
              WHERE o.worker_id >= turn.worker_id AND o.worker_id <= turn.worker_id AND o.status = 'alive'::app.worker_status
              ORDER BY o.worker_id DESC LIMIT 1) AS w
-      LEFT JOIN app.stages AS s ON s.stage_id = only_stage AND w.holding = reported AND w.holding_attempts = attempts
+      LEFT JOIN app.stages AS s ON s.stage_id = CASE WHEN w.is_ordinary THEN w.holding[1] >> 24 END
       LEFT JOIN LATERAL (
             SELECT o.stage_id, o.rank, o.low, o.high FROM app.ready_stages AS o
              WHERE o.rank >= coalesce((SELECT f.rank FROM app.ready_floors AS f ORDER BY f.floor_id DESC LIMIT 1), -9223372036854775808)
@@ -5739,32 +5732,35 @@ BEGIN
              ORDER BY o.rank, o.stage_id LIMIT 1) AS r
         ON NOT EXISTS (SELECT FROM app.tasks AS t
                         WHERE t.status = 'pending'::app.task_status AND t.run_at <= this_moment AND t.task_type = ANY (wanted));
-    IF NOT FOUND THEN
-        me := app.worker_key(turn.worker_id, turn.task_types);
-    END IF;
 
     IF is_ordinary IS NOT TRUE THEN
+        IF turn.finished <> '[]' AND NOT has_more THEN
+            PERFORM app.check_finished(turn.finished);
+        END IF;
+        IF me IS NULL THEN
+            me := app.worker_key(turn.worker_id, turn.task_types);
+        END IF;
         IF turn.finished <> '[]' THEN
             PERFORM app.report_tasks(turn.finished);
         END IF;
-    ELSIF only_stage IS NULL AND first_stage IS NULL THEN
+    ELSIF turn.finished = '[]' AND first_stage IS NULL THEN
         is_counted := false;
+        ids := '{}';
     ELSE
         -- Whoever works on a stage goes on behind what he had: what lies below is taken, by him or by others. Unless it is so much that
         -- moving `low` up did not help: some claim may have been rolled back, and its tasks lie there.
-        goes_on := (only_stage = first_stage AND reported[cardinality(reported)] BETWEEN low AND low + 2 * most_lag) IS TRUE;
-        start := CASE WHEN goes_on THEN reported[cardinality(reported)] ELSE low END;
-        common_attempt := CASE WHEN attempts[1] = ALL (attempts) THEN attempts[1] END;
+        behind := CASE WHEN reported[1] >> 24 = first_stage AND reported[cardinality(reported)] BETWEEN low AND low + 2 * most_lag
+                       THEN reported[cardinality(reported)] END;
+        is_gapless := reported[cardinality(reported)] - reported[1] = cardinality(reported) - 1;
         -- Second statement, after the lock: what it sees of `armed` stays so until this transaction ends. Complete; and where the stage
         -- need not be settled first, claim, and write the worker's row.
         WITH settled AS MATERIALIZED (
-            SELECT s.armed OR s.caps IS NOT NULL OR s.last_task_id = ANY (reported) AS is_due FROM app.stages AS s WHERE s.stage_id = only_stage
+            SELECT s.armed OR s.caps IS NOT NULL OR s.last_task_id = ANY (reported) AS is_due FROM app.stages AS s WHERE s.stage_id = reported[1] >> 24
         ), done AS (
             UPDATE app.tasks AS t SET status = 'completed'::app.task_status, completed_at = this_moment
              -- A range, because it costs a descent in the index for each id to look for all of them.
              WHERE t.task_id >= reported[1] AND t.task_id <= reported[cardinality(reported)] AND (is_gapless OR t.task_id = ANY (reported))
-               AND t.attempt = coalesce(common_attempt, attempts[array_position(reported, t.task_id)])
-               AND t.status = 'processing'::app.task_status
+               AND t.attempt = 1 AND t.status = 'processing'::app.task_status
             RETURNING t.task_id
         ), gone AS MATERIALIZED (
             SELECT coalesce(array_agg(d.task_id), '{}') AS tasks FROM done AS d
@@ -5773,39 +5769,37 @@ BEGIN
             -- another worker has taken since (the row is looked at again only under its lock), and whoever has claimed must not wait
             -- for a task: two turns would wait for each other.
             -- The ARRAY is computed once, before the first row is updated: a join could lock more than LIMIT. Of places and not of ids:
-            -- they have just been found.
+            -- they have just been found. None was claimed before: this is the first attempt of each.
             UPDATE app.tasks AS t
-               SET status = 'processing'::app.task_status, attempt = t.attempt + 1, worker_key = me, started_at = this_moment, run_at = NULL
+               SET status = 'processing'::app.task_status, attempt = 1, worker_key = me, started_at = this_moment, run_at = NULL
              WHERE t.ctid = ANY (ARRAY(
                        SELECT o.ctid FROM app.tasks AS o
-                        WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > start AND o.task_id <= high
+                        WHERE o.status = 'pending'::app.task_status AND o.run_at IS NULL AND o.attempt = 0 AND o.task_id > coalesce(behind, low) AND o.task_id <= high
                               -- Whoever holds a task at this moment left his mark on it; to look at that costs less than to try its lock.
                               -- The mark outlives a rollback: he who comes from `low` does not heed it.
-                              AND (o.xmax = '0' OR NOT goes_on)
+                              AND (o.xmax = '0' OR behind IS NULL)
                         ORDER BY o.task_id LIMIT CASE WHEN (SELECT c.is_due FROM settled AS c) THEN 0
                                                     WHEN (SELECT cardinality(g.tasks) FROM gone AS g) >= 0 THEN turn.max_tasks END
                           FOR UPDATE SKIP LOCKED))
-            RETURNING t.task_id, t.attempt
+            RETURNING t.task_id
         ), claimed AS MATERIALIZED (
-            SELECT coalesce(array_agg(c.task_id), '{}') AS tasks, coalesce(array_agg(c.attempt), '{}') AS their_attempts
-              FROM (SELECT k.task_id, k.attempt FROM claim AS k ORDER BY k.task_id) AS c
+            SELECT coalesce(array_agg(c.task_id), '{}') AS tasks FROM (SELECT k.task_id FROM claim AS k ORDER BY k.task_id) AS c
         ), noted AS (
-            UPDATE app.workers AS w SET holding = n.tasks, holding_attempts = n.their_attempts, last_beat = this_moment
+            UPDATE app.workers AS w SET holding = n.tasks, holding_attempts = array_fill(1, ARRAY[turn.max_tasks]), last_beat = this_moment
               FROM claimed AS n
-             WHERE w.ctid = place AND w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND w.holding_attempts = attempts
+             WHERE w.ctid = place AND w.worker_key = me AND w.status = 'alive'::app.worker_status AND w.holding = reported AND 1 = ALL (w.holding_attempts)
                AND cardinality(n.tasks) = turn.max_tasks
             RETURNING true
         )
-        SELECT n.tasks, n.their_attempts, (SELECT g.tasks FROM gone AS g), coalesce((SELECT c.is_due FROM settled AS c), false),
-               EXISTS (SELECT FROM noted), s.fan_out NOT IN ('each'::app.fan_out, 'match_previous'::app.fan_out),
+        SELECT n.tasks, (SELECT g.tasks FROM gone AS g), coalesce((SELECT c.is_due FROM settled AS c), false),
+               EXISTS (SELECT FROM noted), s.fan_out NOT IN ('each'::app.fan_out, 'match_previous'::app.fan_out) AND s.job_type IS NOT NULL,
                s.status = 'pending'::app.stage_status,
-               s.job_id, j.job_type, s.stage, s.task_type, s.task_parameters, this_moment + s.max_runtime_seconds * interval '1 second',
-               j.correlation_id, j.platform_request_id
-          INTO ids, numbers, ended, is_counted, is_noted, is_one_for_all, is_new,
+               s.job_id, s.job_type, s.stage, s.task_type, s.task_parameters, this_moment + s.max_runtime_seconds * interval '1 second',
+               s.correlation_id, s.platform_request_id
+          INTO ids, ended, is_counted, is_noted, is_one_for_all, is_new,
                job_id, job_type, stage, task_type, parameters, deadline, correlation_id, platform_request_id
           FROM claimed AS n
-          LEFT JOIN app.stages AS s ON s.stage_id = first_stage
-          LEFT JOIN app.jobs AS j ON j.job_id = s.job_id;
+          LEFT JOIN app.stages AS s ON s.stage_id = first_stage;
         IF has_more THEN
             INSERT INTO app.task_results (task_id, result_data)
             SELECT r.task_id, r.result_data FROM jsonb_to_recordset(turn.finished) AS r (task_id bigint, result_data jsonb)
@@ -5813,10 +5807,12 @@ BEGIN
         END IF;
         -- The ordinary claim: the first stage has enough.
         IF is_noted AND max_tasks > 0 THEN
-            IF ids[max_tasks] - low = max_tasks AND ids[max_tasks] = high THEN
-                PERFORM app.drop_ready_stage(first_stage);
-            ELSIF ids[max_tasks] = high OR ids[max_tasks] - low > most_lag THEN
-                PERFORM app.tidy_ready_stages(wanted, ARRAY[first_stage], first_rank);
+            IF ids[max_tasks] = high OR ids[max_tasks] - low > most_lag THEN
+                IF ids[max_tasks] = high AND high - low = max_tasks THEN
+                    PERFORM app.drop_ready_stage(first_stage);
+                ELSE
+                    PERFORM app.tidy_ready_stages(wanted, ARRAY[first_stage], first_rank);
+                END IF;
             END IF;
             -- One claim in sixteen passes a multiple of so many.
             IF (ids[1] & 16777215) / (16 * max_tasks) <> ((ids[max_tasks] & 16777215) + 1) / (16 * max_tasks) THEN
@@ -5826,17 +5822,17 @@ BEGIN
                 PERFORM app.mark_stage_started(first_stage);
             END IF;
             IF NOT is_one_for_all THEN
-                RETURN QUERY SELECT d.* FROM app.describe_tasks(ids, numbers, ARRAY[first_stage], this_moment) AS d;
+                RETURN QUERY SELECT d.* FROM app.describe_tasks(ids, array_fill(1, ARRAY[max_tasks]), ARRAY[first_stage], this_moment) AS d;
             ELSIF max_tasks = 1 THEN
                 task_id := ids[1];
-                attempt := numbers[1];
+                attempt := 1;
                 task_index := ids[1] & 16777215;
                 RETURN NEXT;
             ELSE
                 RETURN QUERY
-                SELECT c.id, c.number, turn.job_id, turn.job_type, turn.stage, turn.task_type, (c.id & 16777215)::integer,
+                SELECT c.id, 1, turn.job_id, turn.job_type, turn.stage, turn.task_type, (c.id & 16777215)::integer,
                        turn.parameters, turn.deadline, turn.correlation_id, turn.platform_request_id
-                  FROM unnest(ids, numbers) AS c (id, number);
+                  FROM unnest(ids) AS c (id);
             END IF;
             RETURN;
         END IF;
@@ -5846,12 +5842,12 @@ BEGIN
     END IF;
 
     -- What the first stage alone could not give.
-    IF is_counted OR max_tasks = 0 THEN
+    IF is_counted IS NOT FALSE OR max_tasks = 0 THEN
         taken := app.take_tasks(me, wanted, turn.max_tasks, this_moment);
     ELSE
-        taken := app.take_more_tasks(me, wanted, turn.max_tasks, this_moment, ids, numbers);
+        taken := app.take_more_tasks(me, wanted, turn.max_tasks, this_moment, ids, array_fill(1, ARRAY[cardinality(ids)]));
     END IF;
-    IF NOT is_noted THEN
+    IF is_noted IS NOT TRUE THEN
         PERFORM app.hold_worker(me, taken.task_ids, taken.attempts, this_moment);
     END IF;
     IF cardinality(taken.task_ids) > 0 THEN

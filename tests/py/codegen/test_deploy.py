@@ -133,7 +133,7 @@ ALTERED = {
     "ALTER TABLE app.jobs ALTER COLUMN priority SET DEFAULT 5": "different  column app.jobs.priority",
     "ALTER TABLE app.jobs ALTER COLUMN started_at SET NOT NULL": "different  column app.jobs.started_at",
     "ALTER TABLE app.jobs ALTER COLUMN correlation_id TYPE text": "different  column app.jobs.correlation_id",
-    "ALTER TABLE app.jobs DROP CONSTRAINT jobs_priority_check": "missing    check jobs_priority_check on app.jobs",
+    "ALTER TABLE app.job_stages DROP CONSTRAINT job_stages_weight_check": "missing    check job_stages_weight_check on app.job_stages",
     "ALTER TABLE app.jobs ADD CONSTRAINT stray CHECK (stage > 0)": "unexpected check stray on app.jobs",
     "ALTER TABLE app.stages DROP CONSTRAINT stages_job_id_fkey": "missing    key stages_job_id_fkey on app.stages",
     "ALTER TABLE app.tasks RESET (fillfactor)": "different  storage app.tasks",

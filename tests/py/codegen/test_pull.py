@@ -325,7 +325,10 @@ UNSAID: list[tuple[str, str]] = [
         "key odd on platform.rejects: a model would call it rejects_code_key",
     ),
     ("ALTER TABLE platform.rejects ADD CONSTRAINT odd CHECK (code <> 'x') NOT VALID", "check odd on platform.rejects: it is not validated"),
-    ("ALTER TABLE app.jobs DROP CONSTRAINT jobs_parameters_check", "check jobs_parameters_check: it comes with the type of parameters"),
+    (
+        "ALTER TABLE app.job_types DROP CONSTRAINT job_types_parameter_schema_check",
+        "check job_types_parameter_schema_check: it comes with the type of parameter_schema",
+    ),
     ("COMMENT ON TABLE app.jobs IS NULL", "comment table app.jobs: a model has no table, column or type without a comment"),
     ("CREATE OR REPLACE FUNCTION app.clock() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'", "change db/functions/app/clock.sql.j2"),
     (
