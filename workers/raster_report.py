@@ -36,8 +36,13 @@ _EARTH_RADIUS = 6_378_137.0
 Check = Callable[[], None]
 
 
-def examine(raster: Raster, options: RasterOptions, source_crs: str | None, check: Check, kind: Guess | None = None) -> RasterReport:
-    """Read a raster as a whole and report on it, or refuse it. `kind` is what a collection decided for all its members."""
+def examine(
+    raster: Raster, options: RasterOptions, source_crs: str | None, check: Check, kind: Guess | None = None, checksum: str | None = None
+) -> RasterReport:
+    """Read a raster as a whole and report on it, or refuse it.
+
+    `kind` is what a collection decided for all its members; `checksum` is the file's, where the caller knows it.
+    """
     warned: list[Warned] = []
     dataset, name = raster.dataset, raster.name
     crs, crs_from = _placed(dataset, name, source_crs)
@@ -52,7 +57,9 @@ def examine(raster: Raster, options: RasterOptions, source_crs: str | None, chec
     grid = grid_of(dataset, crs)
     footprint = footprint_of(grid, crs, name)
     report = RasterReport(
-        source=SourceFile(name=name, size=raster.path.stat().st_size, checksum=stac.checksum(raster.path, check), driver=dataset.driver),
+        source=SourceFile(
+            name=name, size=raster.path.stat().st_size, checksum=checksum or stac.checksum(raster.path, check), driver=dataset.driver
+        ),
         grid=grid,
         crs_source=crs_from,
         bands=bands_of(dataset, statistics, options.band_names),

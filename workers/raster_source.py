@@ -81,6 +81,11 @@ class Raster:
     name: str
     dataset: Any
 
+    def state(self) -> tuple[int, ...]:
+        """What is another once somebody has written to the file, or put another in its place: cheaper than to read it again."""
+        told = self.path.stat()
+        return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
+
 
 def find(source: Source, source_path: str) -> Path:
     """The raster of a source: the file itself, or the only raster of a zip."""

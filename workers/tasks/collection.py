@@ -87,13 +87,14 @@ def find_or_convert(task: Task[ProcessCollectionParameters]) -> dict[str, Any] |
     """Make the COG of one member; where an equal member of another collection is published, its COG will do."""
     member = Member.model_validate(task.item)
     with _opened(task, member) as raster:
+        before = raster.state()
         told, checksum = raster_report.fingerprint(raster, task.check)
         # The kind may have been decided by the other members.
         fingerprint, software = f"{told} {member.kind}", raster_report.software()
         if reused := _reuse(task, member, fingerprint, software, raster.name):
             return reused
-        made = _converted(task, member, raster)
-        if made.source.checksum != checksum:
+        made = _converted(task, member, raster, checksum)
+        if raster.state() != before:
             raise raster_source.changed(raster.name)
         return MemberReport(**dict(made), fingerprint=fingerprint, software=software).model_dump()
 
@@ -116,11 +117,11 @@ def _opened(task: Task[ProcessCollectionParameters], member: Member) -> Iterator
         yield raster
 
 
-def _converted(task: Task[ProcessCollectionParameters], member: Member, raster: Raster) -> CogReport:
+def _converted(task: Task[ProcessCollectionParameters], member: Member, raster: Raster, checksum: str | None = None) -> CogReport:
     """Examine a member and make its COG."""
     wanted = task.parameters
     kind = None if member.kind is None or member.kind_reason is None else Guess(member.kind, member.kind_reason)
-    report = raster_report.examine(raster, wanted, wanted.source_crs, task.check, kind)
+    report = raster_report.examine(raster, wanted, wanted.source_crs, task.check, kind, checksum)
     return make(task, raster, report, wanted, member.name, member.item_id)
 
 

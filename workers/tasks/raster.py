@@ -27,11 +27,12 @@ def validate(task: Task[ValidateRasterParameters]) -> Completed:
         task.storage.open_source(wanted.source_path, wanted.source_roots, check=task.check) as source,
         raster_source.opened(raster_source.find(source, wanted.source_path), source.name) as raster,
     ):
+        before = raster.state()
         fingerprint, checksum = raster_report.fingerprint(raster, task.check)
         if reused := _reuse(task, fingerprint, raster.name):
             return reused
-        report = raster_report.examine(raster, wanted, wanted.source_crs, task.check)
-        if report.source.checksum != checksum:
+        report = raster_report.examine(raster, wanted, wanted.source_crs, task.check, checksum=checksum)
+        if raster.state() != before:
             raise raster_source.changed(raster.name)
     task.log.info("raster examined", kind=report.kind, width=report.grid.width, height=report.grid.height, bands=len(report.bands))
     with task.effects() as effects:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -468,6 +469,24 @@ def test_the_kind_is_inferred(data: Any, settings: dict[str, Any], kind: str, ma
 def test_the_request_overrules_the_kind(make_raster: MakeRaster) -> None:
     found = report_on(make_raster(noise((80, 80), "uint8", 0, 9)), kind="continuous")
     assert (found.kind, found.kind_source) == ("continuous", "request")
+
+
+# Distrust
+
+
+def test_reading_leaves_a_raster_its_state_and_writing_does_not(make_raster: MakeRaster) -> None:
+    path = make_raster(ramp())
+    with raster_source.opened(path, path.name) as raster:
+        before = raster.state()
+        report = examine(raster, RasterOptions(), None, lambda: None, checksum="1220ab")
+        assert (raster.state(), report.source.checksum) == (before, "1220ab")
+        again = path.with_name("again.tif")
+        shutil.copy2(path, again)
+        again.replace(path)  # the same bytes with the same times, and another file
+        replaced = raster.state()
+        with path.open("ab") as file:
+            file.write(b" ")
+        assert len({before, replaced, raster.state()}) == 3
 
 
 # Real files
