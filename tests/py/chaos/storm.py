@@ -8,6 +8,7 @@ Nothing here is deterministic but for each process's choices; what must hold, ho
 from __future__ import annotations
 
 import json
+import logging
 import random
 import sys
 import time
@@ -89,6 +90,9 @@ class Worker:
                 if given_up:
                     raise psycopg.Rollback
             return not given_up
+        except psycopg.Rollback:
+            # The connection was cut while it rolled back, which comes to the same.
+            return False
         except psycopg.Error as error:
             if error.sqlstate != STALE:
                 raise
@@ -107,4 +111,6 @@ def cut(connection: psycopg.Connection[Any], query: str, values: tuple[Any, ...]
 
 if __name__ == "__main__":
     dsn, name, seed = sys.argv[1:]
+    # What psycopg says of a rollback on a connection that was cut; an error that ends this process is said all the same.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     Worker(dsn, name, random.Random(seed)).work()
