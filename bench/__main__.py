@@ -127,7 +127,7 @@ def main() -> int:
         "--only",
         choices=[*PARTS, *FURTHER],
         action="append",
-        help="these parts only; huge (26 GB of disk, half an hour) and peers are in no other",
+        help="these parts only; huge (26 GB of disk, a quarter of an hour) and peers are in no other",
     )
     parser.add_argument("--ten-million", action="store_true", help="with vectors: ten million polygons too (5 GB, minutes)")
     parser.add_argument("--million", action="store_true", help="with requests: a million of them in the books too (minutes)")
