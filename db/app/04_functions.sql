@@ -2722,7 +2722,10 @@ $$;
 -- the stage wants are kept once, in its row; `each` keeps its element in task_inputs; `match_previous` reads the
 -- matching result where it lies.
 --
--- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index. Listeners are told once a transaction.
+-- job is the job's row, definition the stage's in the version that the job keeps: whoever calls has just read or written them.
+--
+-- Guarantees  The tasks' ids are one range, stage_id << 24 | task_index; their stage_id and task_index say
+--             the same. Listeners are told once a transaction.
 --             new_stage_id is NULL and problem says why where the definition and the data do not fit: no row was made.
 --             A job that is not due yet, or whose client is paused, has its stage parked: no claim sees it. So it is, for a
 --             moment, where the client is just being paused or resumed.

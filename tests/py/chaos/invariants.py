@@ -68,6 +68,14 @@ INVARIANTS = (
         """,
     ),
     Invariant(
+        "a task's stage and index are those of its key",
+        "always",
+        """
+        SELECT t.task_id, t.stage_id, t.task_index FROM app.tasks AS t
+         WHERE t.stage_id <> t.task_id >> 24 OR t.task_index <> t.task_id & 16777215
+        """,
+    ),
+    Invariant(
         "a fresh task can be found by a claim, now or when its time comes",
         "always",
         """

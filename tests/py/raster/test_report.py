@@ -10,7 +10,9 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -27,10 +29,11 @@ from codegen.messages.raster_report import RasterReport
 from codegen.messages.request import RasterOptions
 from tests.py.raster.conftest import AT, MakeRaster, noise, ramp
 from tests.py.support.samples import sample
-from workers import raster_source
+from workers import artefacts, raster_source
 from workers.errors import TaskCancelled, TaskError
 from workers.raster_report import examine
 from workers.storage import Storage
+from workers.tasks.raster import validate
 
 
 def report_on(path: Path, source_crs: str | None = None, **options: Any) -> RasterReport:
@@ -487,6 +490,26 @@ def test_reading_leaves_a_raster_its_state_and_writing_does_not(make_raster: Mak
         with path.open("ab") as file:
             file.write(b" ")
         assert len({before, replaced, raster.state()}) == 3
+
+
+def test_a_raster_that_is_written_to_while_it_is_examined(make_raster: MakeRaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_raster(ramp())
+
+    size = path.stat().st_size
+
+    def meanwhile() -> None:
+        if path.stat().st_size == size:
+            with path.open("ab") as file:
+                file.write(b" ")
+
+    wanted = SimpleNamespace(**dict(RasterOptions()), source_path=path.name, source_roots=[], source_crs=None)
+    task = Mock(parameters=wanted, check=meanwhile)
+    task.storage.open_source.return_value = nullcontext(SimpleNamespace(path=path, name=path.name, archive=None))
+    monkeypatch.setattr(artefacts, "equal_requests", lambda *_: [])
+    with pytest.raises(TaskError) as caught:
+        validate(task)
+    assert caught.value.detail.code == "SOURCE_CHANGED"
+    task.effects.assert_not_called()
 
 
 # Real files
